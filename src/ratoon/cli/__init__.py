@@ -1,0 +1,3 @@
+"""The command line; it shows state and decides nothing."""
+
+__all__: list[str] = []

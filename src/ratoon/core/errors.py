@@ -1,0 +1,250 @@
+"""Every error that Ratoon raises, in one tree.
+
+::
+
+    RatoonError
+    ├── SettingInvalid          a setting breaks its rule (also a ValueError)
+    ├── RowsRefused             a batch is refused whole, nothing is stored (also a ValueError)
+    │   ├── BatchEmpty
+    │   ├── ColumnsMismatch
+    │   ├── ColumnKindMismatch
+    │   ├── ValueForbidden
+    │   ├── LengthMismatch
+    │   ├── IdRepeated
+    │   └── IdConflict
+    ├── MetricNeedsColumn       a metric asks for scores or a column that is not there
+    ├── LoopNotStarted          no champion yet
+    ├── LoopStarted             there is a champion already
+    ├── LoopUnknown             the folder holds no loop of that name
+    ├── VersionUnknown
+    ├── LoopBusy                another process has the loop open (transient)
+    ├── DefinitionNotFound      'module:loop' does not lead to a loop
+    ├── TrainingFailed          a training ended without a usable model
+    │   ├── DataUnfit
+    │   ├── TrainerRaised
+    │   ├── TrainerReturnedNothing
+    │   └── ModelUnusable
+    └── StoreDamaged            what is on disk is not what was written
+        ├── ArtifactCorrupt
+        ├── SnapshotCorrupt
+        └── StoreNewer
+
+`transient` says whether the same call may succeed later without a change; it drives retries.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class RatoonError(Exception):
+    """The root of the tree: a fact, and a hint that helps."""
+
+    transient: ClassVar[bool] = False
+
+    def __init__(self, fact: str, *, hint: str = "") -> None:
+        """Say `fact`, then `hint` on a line of its own."""
+        super().__init__(f"{fact}\n  hint: {hint}" if hint else fact)
+        self.fact = fact
+        self.hint = hint
+
+
+class SettingInvalid(RatoonError, ValueError):
+    """A setting breaks its rule; raised where the setting is made."""
+
+    def __init__(self, setting: str, rule: str, got: object) -> None:
+        """Name the setting, the rule that it breaks and the value that it got."""
+        super().__init__(f"{setting} must be {rule}, got {got!r}")
+        self.setting = setting
+        self.rule = rule
+        self.got = got
+
+
+class RowsRefused(RatoonError, ValueError):
+    """A batch is refused whole; nothing of it is stored."""
+
+
+class BatchEmpty(RowsRefused):
+    """A batch without rows."""
+
+    def __init__(self, what: str) -> None:
+        """Name what was empty."""
+        super().__init__(f"{what} is empty: a batch has at least one row")
+        self.what = what
+
+
+class ColumnsMismatch(RowsRefused):
+    """Columns are missing, or there are others than the model was trained on."""
+
+    def __init__(self, missing: tuple[str, ...], extra: tuple[str, ...]) -> None:
+        """List both kinds of columns."""
+        parts = [f"missing columns {list(missing)}"] if missing else []
+        parts += [f"extra columns {list(extra)}"] if extra else []
+        super().__init__(
+            "; ".join(parts),
+            hint="the columns must be those of the data that the loop was fitted on, in any order",
+        )
+        self.missing = missing
+        self.extra = extra
+
+
+class ColumnKindMismatch(RowsRefused):
+    """A column holds another kind of values than the model was trained on."""
+
+    def __init__(self, column: str, expected: str, got: str) -> None:
+        """Name the column, the kind expected and the kind found."""
+        super().__init__(f"column {column!r} must hold {expected} values, got {got}")
+        self.column = column
+        self.expected = expected
+        self.got = got
+
+
+class ValueForbidden(RowsRefused):
+    """A value that the column or the task forbids."""
+
+    def __init__(self, column: str, rule: str, value: object, row: int) -> None:
+        """Name the column, the rule, the first value that breaks it and its row."""
+        super().__init__(f"{column!r} must be {rule}, got {value!r} in row {row} of the batch")
+        self.column = column
+        self.rule = rule
+        self.value = value
+        self.row = row
+
+
+class LengthMismatch(RowsRefused):
+    """Two columns of one batch differ in length."""
+
+    def __init__(self, left: str, left_rows: int, right: str, right_rows: int) -> None:
+        """Name both and their lengths."""
+        super().__init__(f"{left} has {left_rows} rows but {right} has {right_rows}")
+
+
+class IdRepeated(RowsRefused):
+    """The same id stands twice in one batch."""
+
+    def __init__(self, row_id: str) -> None:
+        """Name the id."""
+        super().__init__(f"id {row_id!r} stands more than once in the batch")
+        self.row_id = row_id
+
+
+class IdConflict(RowsRefused):
+    """An id is known already, with another content."""
+
+    def __init__(self, what: str, row_id: str, differs: str) -> None:
+        """Name the kind of row, its id and what differs."""
+        super().__init__(
+            f"{what} {row_id!r} is known with another content ({differs})",
+            hint="the same row may be sent again; a changed row needs another id",
+        )
+        self.row_id = row_id
+        self.differs = differs
+
+
+class MetricNeedsColumn(RatoonError, ValueError):
+    """A metric asks for scores or a column that is not there."""
+
+    def __init__(self, metric: str, column: str) -> None:
+        """Name the metric and what it needs."""
+        super().__init__(f"metric {metric!r} needs {column}, which the rows do not have")
+        self.metric = metric
+        self.column = column
+
+
+class LoopNotStarted(RatoonError):
+    """The loop has no champion yet."""
+
+    def __init__(self, loop: str) -> None:
+        """Name the loop."""
+        super().__init__(
+            f"loop {loop!r} has no champion yet",
+            hint="call loop.fit(rows, labels) to train one, or loop.adopt(model, rows, labels)",
+        )
+
+
+class LoopStarted(RatoonError):
+    """The loop has a champion already; it is fitted once."""
+
+    def __init__(self, loop: str) -> None:
+        """Name the loop."""
+        super().__init__(
+            f"loop {loop!r} has a champion already",
+            hint="call loop.predict and loop.label, or loop.retrain() for another version",
+        )
+
+
+class LoopUnknown(RatoonError, KeyError):
+    """The folder holds no loop of that name."""
+
+    __str__ = RatoonError.__str__
+
+    def __init__(self, loop: str, known: tuple[str, ...]) -> None:
+        """Name the loop and those that are there."""
+        super().__init__(f"no loop {loop!r} here; there are {list(known)}")
+
+
+class VersionUnknown(RatoonError, KeyError):
+    """No kept version has that number."""
+
+    __str__ = RatoonError.__str__
+
+    def __init__(self, loop: str, version: object, kept: tuple[int, ...]) -> None:
+        """Name the loop, the version asked for and those that are kept."""
+        super().__init__(f"loop {loop!r} has no version {version!r}; kept are {list(kept)}")
+
+
+class LoopBusy(RatoonError):
+    """Another process has the loop open."""
+
+    transient = True
+
+    def __init__(self, loop: str, home: str) -> None:
+        """Name the loop and its folder."""
+        super().__init__(
+            f"loop {loop!r} in {home!r} is open in another process",
+            hint="one process runs a loop; use `ratoon emit`, `retrain` or `rollback` beside it",
+        )
+
+
+class DefinitionNotFound(RatoonError):
+    """'module:loop' does not lead to a loop."""
+
+    def __init__(self, target: str, why: str) -> None:
+        """Name the target and what went wrong."""
+        super().__init__(f"{target!r} does not lead to a loop: {why}", hint="write it module:name")
+
+
+class TrainingFailed(RatoonError):
+    """A training ended without a usable model; the champion is untouched."""
+
+
+class DataUnfit(TrainingFailed):
+    """The snapshot cannot be trained on."""
+
+
+class TrainerRaised(TrainingFailed):
+    """The trainer raised an error of its own."""
+
+
+class TrainerReturnedNothing(TrainingFailed):
+    """The trainer returned None."""
+
+
+class ModelUnusable(TrainingFailed):
+    """The trainer returned something that cannot predict: unfitted, or no model at all."""
+
+
+class StoreDamaged(RatoonError):
+    """What is on disk is not what was written."""
+
+
+class ArtifactCorrupt(StoreDamaged):
+    """A model's bytes do not have the digest that was recorded."""
+
+
+class SnapshotCorrupt(StoreDamaged):
+    """A snapshot's rows do not have the digest that was recorded."""
+
+
+class StoreNewer(StoreDamaged):
+    """The folder was written by a newer Ratoon."""

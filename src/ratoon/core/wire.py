@@ -1,0 +1,115 @@
+"""States and records as JSON and back, by their types.
+
+Frozen dataclasses, tuples, mappings, unions of dataclasses, moments and durations; nothing else,
+so that what is stored can be read by anyone and no code hides in it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias, Union, cast
+
+Json: TypeAlias = object
+"""A value that JSON can hold: None, bool, int, float, str, or sequences and mappings of those."""
+
+_KIND = "kind"
+_FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+
+
+def dumps(value: object) -> str:
+    """Return `value` as JSON text, keys in order."""
+    return json.dumps(to_json(value), separators=(",", ":"), allow_nan=False)
+
+
+def loads(kind: Any, text: str) -> Any:
+    """Read a value of type `kind` from the JSON `text` that `dumps` made.
+
+    >>> loads(tuple[int, ...], "[1,2]")
+    (1, 2)
+    """
+    return from_json(kind, json.loads(text))
+
+
+def to_json(value: object) -> Json:
+    """Turn dataclasses, tuples, mappings, moments and durations into plain JSON values."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if math.isfinite(value) else {"float": str(value)}
+        case datetime():
+            return value.isoformat()
+        case timedelta():
+            return value / timedelta(seconds=1)
+        case Mapping():
+            items = cast("Mapping[str, object]", value)
+            return {str(key): to_json(item) for key, item in items.items()}
+        case tuple() | list():
+            return [to_json(item) for item in cast("Sequence[object]", value)]
+        case _ if dataclasses.is_dataclass(value):
+            fields = dataclasses.fields(value)
+            body = {field.name: to_json(getattr(value, field.name)) for field in fields}
+            return {_KIND: type(value).__name__, **body}
+        case _:
+            message = f"{type(value).__name__} has no JSON form"
+            raise TypeError(message)
+
+
+def from_json(kind: Any, value: Any) -> Any:
+    """Read a value of type `kind` from what `to_json` made."""
+    origin = typing.get_origin(kind)
+    if isinstance(value, dict) and "float" in value and len(cast("dict[str, Any]", value)) == 1:
+        return _FLOATS[value["float"]]
+    if kind is Any or kind is object or origin is typing.Literal:
+        return value
+    if origin in (Union, types.UnionType):
+        return _from_union(typing.get_args(kind), value)
+    if value is None:
+        return None
+    if dataclasses.is_dataclass(kind):
+        return _from_dataclass(cast("type[Any]", kind), value)
+    if origin is not None:
+        return _from_container(origin, typing.get_args(kind), value)
+    return _from_scalar(kind, value)
+
+
+def _from_scalar(kind: Any, value: Any) -> Any:
+    if kind is datetime:
+        return datetime.fromisoformat(value)
+    if kind is timedelta:
+        return timedelta(seconds=value)
+    return float(value) if kind is float else value
+
+
+def _from_union(kinds: tuple[Any, ...], value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, dict) and _KIND in value:
+        tag = cast("dict[str, Any]", value)[_KIND]
+        for kind in kinds:
+            if getattr(typing.get_origin(kind) or kind, "__name__", None) == tag:
+                return from_json(kind, value)
+    rest = [kind for kind in kinds if kind is not types.NoneType]
+    return from_json(rest[0], value) if len(rest) == 1 else value
+
+
+def _from_dataclass(kind: type[Any], value: dict[str, Any]) -> Any:
+    hints = typing.get_type_hints(kind)
+    known = {field.name for field in dataclasses.fields(kind)}
+    return kind(**{k: from_json(hints[k], v) for k, v in value.items() if k in known})
+
+
+def _from_container(origin: Any, kinds: tuple[Any, ...], value: Any) -> Any:
+    if dataclasses.is_dataclass(origin):
+        return _from_dataclass(cast("type[Any]", origin), value)
+    if origin is tuple and len(kinds) == 2 and kinds[1] is Ellipsis:
+        return tuple(from_json(kinds[0], item) for item in value)
+    if origin is tuple:
+        return tuple(from_json(k, item) for k, item in zip(kinds, value, strict=True))
+    return {key: from_json(kinds[1], item) for key, item in value.items()}

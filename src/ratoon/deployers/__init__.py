@@ -1,0 +1,5 @@
+"""Where models serve."""
+
+from ratoon.deployers.local import Deployer, Local, Served, Traffic
+
+__all__ = ["Deployer", "Local", "Served", "Traffic"]

@@ -1,0 +1,67 @@
+"""What the steps of all detectors share: the value they read, and what they answer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from ratoon.core.measuring import Detection, Measurement, Window
+
+Direction = Literal["up", "down"]
+DIRECTIONS = ("up", "down")
+"""Which way is worse: "up" for a loss, "down" for a score such as accuracy."""
+
+_LARGEST = 1e100  # its square, and sums of its squares, are still finite
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Onset:
+    """Where a window begins: the place that a change point names."""
+
+    start: datetime
+    row: int | None = None  # ordinal of its first labelled row, where rows are known
+
+
+def onset_of(window: Window) -> Onset:
+    """Return where `window` begins."""
+    return Onset(start=window.start, row=None if window.rows is None else window.rows.start)
+
+
+def value_of(m: Measurement) -> float | None:
+    """Return the value to judge, or None where there is none (None or not a number).
+
+    An infinite value counts as 1e100, so that it alarms and the state stays finite.
+    """
+    if m.value is None or math.isnan(m.value):
+        return None
+    return min(max(m.value, -_LARGEST), _LARGEST)
+
+
+def stderr_of(m: Measurement) -> float | None:
+    """Return the standard error of the value, or None where there is no finite one."""
+    if m.stderr is None or not math.isfinite(m.stderr):
+        return None
+    return min(m.stderr, _LARGEST)
+
+
+def sign_of(direction: Direction) -> float:
+    """Return 1 where up is worse and -1 where down is worse."""
+    return 1.0 if direction == "up" else -1.0
+
+
+def stable(statistic: float, threshold: float) -> Detection:
+    """Answer that nothing has changed."""
+    return Detection(status="stable", statistic=statistic, threshold=threshold)
+
+
+def drift(statistic: float, threshold: float, onset: Onset) -> Detection:
+    """Answer that something has changed, and since when."""
+    return Detection(
+        status="drift",
+        statistic=statistic,
+        threshold=threshold,
+        change_point=onset.start,
+        change_row=onset.row,
+    )

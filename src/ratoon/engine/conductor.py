@@ -1,0 +1,214 @@
+"""The conductor: takes in what arrived, lets the policy decide, and does what it orders."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from ratoon.core import wire
+from ratoon.core.deciding import SnapshotPlan
+from ratoon.core.errors import DataUnfit, TrainingFailed
+from ratoon.core.events import ROLLBACK_REQUESTED, Event
+from ratoon.core.measuring import RowRange
+from ratoon.core.schema import Schema
+from ratoon.deployers import Local, Traffic
+from ratoon.engine.carrying import carried_out
+from ratoon.engine.evidence import Evidence, features
+from ratoon.engine.models import Models
+from ratoon.engine.training import Ports, Training
+from ratoon.policies import Policy, PolicyState, Standing, Turn
+from ratoon.policies.turn import Complained, Grown, Labelled, Predicted, Seen, Ticked, Told
+from ratoon.stores.memory import event_in
+from ratoon.stores.protocol import Entry, Record, Saved
+from ratoon.windows.judged import Judged, Target
+from ratoon.windows.labels import extended
+
+
+class Conductor:
+    """One loop at work. The journal is the truth; everything else follows from it.
+
+    What arrived is stored first. Then each journal entry is taken in, turn by turn; every turn is
+    stored whole. A process that dies between two turns goes on where the last one ended.
+    """
+
+    def __init__(self, policy: Policy, ports: Ports, schema: Schema, target: Target) -> None:
+        """Open the loop where it was left."""
+        self.policy = policy
+        self.schema = schema
+        self._ports = ports
+        self._store = ports.store
+        self.models = Models(ports.store, ports.vault, policy.loop)
+        self._evidence = Evidence(ports.store, self.models, schema)
+        self._training = Training(ports, self.models, schema)
+        self.deployer = Local()
+        self._saved = ports.store.saved()
+        self.target = _target(self._saved) or target
+        self.state = self._opened()
+
+    def _opened(self) -> PolicyState:
+        """Read the state; where the settings have changed, what depends on them starts anew."""
+        if self._saved.state is None:
+            return self.policy.init()
+        if self._saved.definition == described(self.policy):
+            return self.policy.load(self._saved.state)
+        return self.policy.adopt(self._saved.state)
+
+    def advance(self) -> None:
+        """Take in all that has arrived, and do all that follows from it."""
+        self._finish_training()
+        for entry in self._store.entries(self._saved.cursor):
+            self._take_in(entry)
+            self._finish_training()
+        self._converge()
+
+    def begin(self, reason: str) -> None:
+        """Train the first version, and raise what went wrong if it did."""
+        self.advance()
+        turn = self.policy.begin(self.state, self._ports.clock.now(), reason)
+        self._commit(turn)
+        self.advance()
+        self._raise_unless_started()
+
+    def take(self, model: Any) -> None:
+        """Make a finished model the first version, judged on all labelled rows."""
+        self.advance()
+        held_out = RowRange(start=0, stop=self.state.rows)
+        plan = SnapshotPlan(train=RowRange(start=0, stop=0), holdout=held_out, rule="adopted")
+        now = self._ports.clock.now()
+        turn = self.policy.begin(self.state, now, "a model was adopted", plan)
+        self._commit(turn)
+        if turn.state.training is not None:
+            self._training.adopt(turn.state.training, model, self.target)
+        self.advance()
+        self._raise_unless_started()
+
+    def _raise_unless_started(self) -> None:
+        if self.state.reign is not None:
+            return
+        if self.state.waiting is not None:
+            raise DataUnfit(self.state.waiting.reason)
+        failed = [run for run in self._store.runs() if run.status == "failed"]
+        if failed:
+            raise TrainingFailed(failed[-1].error or "the first training failed")
+
+    def _take_in(self, entry: Entry) -> None:
+        if not self._saved.begun:
+            for seen in self._head(entry):
+                self._commit(self.policy.step(self.state, seen))
+            self._saved = replace(self._saved, begun=True)
+        while entry.draft.kind != "history" and self.state.rows < entry.joined.stop:
+            self._finish_training()
+            self._commit(self.policy.step(self.state, self._labelled(entry)))
+        self._saved = replace(self._saved, cursor=entry.seq, begun=False)
+        self._commit(Turn(state=self.state))
+
+    def _head(self, entry: Entry) -> list[Seen]:
+        """Return what there is to see in an entry but for its labelled rows."""
+        draft = entry.draft
+        match draft.kind:
+            case "history":
+                return [Grown(at=draft.at, rows=entry.joined.stop)]
+            case "predictions":
+                rows = features(draft.columns, self.schema)
+                return [Predicted(at=draft.at, features=rows, times=draft.columns["time"])]
+            case "feedback":
+                negative: Any = draft.note["negative"]
+                return [Complained(at=draft.at) for row_id in draft.ids if row_id in negative]
+            case "event":
+                event = event_in(draft)
+                return [Told(at=draft.at, event=event, to=self._asked_for(event))]
+            case "tick":
+                return [Ticked(at=draft.at)]
+            case "labels":
+                return []
+
+    def _asked_for(self, event: Event) -> Standing | None:
+        """Return what is known of the version that a person wants to go back to."""
+        if event.type != ROLLBACK_REQUESTED:
+            return None
+        to: Any = event.data.get("to")
+        if to is None:
+            reign = self.state.reign
+            to = None if reign is None else self.models.version(reign.standing.version).version.parent
+        return None if to is None else wire.loads(Standing, self.models.version(to).standing)
+
+    def _labelled(self, entry: Entry) -> Labelled:
+        """Return the labelled rows from the open window's first to the entry's last, scored."""
+        rows = RowRange(start=self.state.window_start, stop=entry.joined.stop)
+        self._evidence.cover(rows)
+        self._grow_target(entry)
+        reign, trial, watch = self.state.reign, self.state.trial, self.state.watch
+        assert reign is not None  # noqa: S101 - labels join predictions, and those need a champion
+
+        def judged(version: int | None) -> Judged | None:
+            return None if version is None else self._evidence.judged(rows, version, self.target)
+
+        champion = judged(reign.standing.version)
+        assert champion is not None  # noqa: S101
+        return Labelled(
+            at=entry.draft.at,
+            rows=rows,
+            times=self._evidence.times(rows),
+            champion=champion,
+            challenger=judged(None if trial is None else trial.version),
+            replaced=judged(None if watch is None else watch.replaced.version),
+        )
+
+    def _grow_target(self, entry: Entry) -> None:
+        """Take in classes that no label had before."""
+        joined = self._store.labelled(entry.joined).values if entry.joined else ()
+        self.target = extended(self.target, joined)
+
+    def _commit(self, turn: Turn) -> None:
+        """Store a turn with all that its orders change."""
+        now = self._ports.clock.now()
+        changes = carried_out(self._store, self.policy.loop, now, turn.orders)
+        self._saved = replace(
+            self._saved,
+            state=wire.dumps(turn.state),
+            definition=described(self.policy),
+            schema=wire.dumps(self.schema),
+            target=wire.dumps(self.target),
+        )
+        self._store.commit(
+            Record(
+                saved=self._saved,
+                measurements=turn.measurements,
+                events=turn.events,
+                decisions=turn.decisions,
+                runs=tuple(changes.runs.values()),
+                versions=changes.versions,
+                aliases=changes.aliases,
+            )
+        )
+        self.state = turn.state
+
+    def _finish_training(self) -> None:
+        """Go on with the run that trains; when it has ended, show the policy how."""
+        training = self.state.training
+        if training is None:
+            return
+        run = self._training.go_on(training, self.target)
+        if run is not None:
+            self.target = self._training.target_of(run, self.target)
+            self._commit(self.policy.step(self.state, self._training.report(run, self.state, self.target)))
+
+    def _converge(self) -> None:
+        """Let the champion of the records answer."""
+        desired = Traffic(champion=self._store.alias("champion"))
+        if desired.champion is not None and desired != self.deployer.observed():
+            self.deployer.apply(desired, self.models.of_version(desired.champion))
+
+    def check_time(self) -> bool:
+        """Tell whether time alone would make something happen now."""
+        return self.policy.due(self.state, self._ports.clock.now())
+
+
+def _target(saved: Saved) -> Target | None:
+    return None if saved.target is None else wire.loads(Target, saved.target)
+
+
+def described(policy: Policy) -> str:
+    """Return the settings as text that is the same in every process."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(policy))

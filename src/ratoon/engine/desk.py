@@ -1,0 +1,359 @@
+"""The desk: checks what comes in, stores it, and lets the conductor go on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from ratoon.core import wire
+from ratoon.core.errors import (
+    BatchEmpty,
+    IdRepeated,
+    LengthMismatch,
+    LoopNotStarted,
+    LoopStarted,
+    RowsRefused,
+    TrainingFailed,
+    ValueForbidden,
+    VersionUnknown,
+)
+from ratoon.core.events import REQUESTED, ROLLBACK_REQUESTED, Event
+from ratoon.core.ids import derive
+from ratoon.core.schema import Schema
+from ratoon.core.versions import ModelVersion
+from ratoon.core.wire import Json, to_json
+from ratoon.engine.conductor import Conductor
+from ratoon.engine.definition import Definition
+from ratoon.engine.evidence import recorded
+from ratoon.engine.results import Predictions
+from ratoon.engine.scoring import score
+from ratoon.engine.training import Ports, probe
+from ratoon.stores.joining import same_content
+from ratoon.stores.protocol import Columns, Draft, Receipt, Store
+from ratoon.stores.vault import Vault
+from ratoon.windows.intake import read_rows, read_times
+from ratoon.windows.judged import Scored, Target
+from ratoon.windows.labels import decode, encode, extended, infer_target, read_labels
+from ratoon.windows.rows import Array, Rows
+from ratoon.windows.snapshot import digest
+
+
+class Desk:
+    """An open loop."""
+
+    def __init__(self, definition: Definition, store: Store, vault: Vault) -> None:
+        """Open the loop where it was left, and take in what arrived meanwhile."""
+        self.store = store
+        self._definition = definition
+        self._vault = vault
+        self._clock = definition.clock
+        self._made = 0
+        self._epoch = store.last_seq()
+        self._conductor: Conductor | None = None
+        saved = store.saved()
+        if saved.schema is not None and saved.target is not None:
+            schema = wire.loads(Schema, saved.schema)
+            self._conductor = self._conducted(schema, wire.loads(Target, saved.target))
+            self._conductor.advance()
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self.store.close()
+
+    def fit(self, rows: object, labels: object, times: object) -> ModelVersion:
+        """Train the first champion on history."""
+        conductor = self._with_history(rows, labels, times)
+        conductor.begin("the first fit")
+        return self._champion(conductor)
+
+    def adopt(self, model: Any, rows: object, labels: object, times: object) -> ModelVersion:
+        """Take a model that exists as the first champion."""
+        table, values, target = self._history(rows, labels)
+        probe(model, table, target)
+        conductor = self._with_history(table, values, times)
+        conductor.take(model)
+        return self._champion(conductor)
+
+    def predict(self, rows: object, ids: Sequence[str] | None, times: object) -> Predictions:
+        """Let the champion answer, and keep what it answered."""
+        conductor = self._started()
+        table = read_rows(rows, conductor.schema)
+        moments = read_times(times, len(table), self._clock.now())
+        names = self._named(ids, len(table))
+        served = conductor.deployer.served()
+        assert served is not None  # noqa: S101 - a started loop has converged
+        scored = score(served.model, table, conductor.target)
+        columns = _predicted(table, moments, scored, served.version)
+        known = self.store.predictions(names) if ids is not None else {}
+        new = [row for row, name in enumerate(names) if name not in known]
+        for row, name in enumerate(names):
+            if name in known:
+                _same_features(name, known[name], columns, row)
+        if new:
+            self._append(
+                Draft(
+                    kind="predictions",
+                    at=self._clock.now(),
+                    ids=tuple(names[row] for row in new),
+                    columns={name: column[new] for name, column in columns.items()},
+                )
+            )
+        if known:
+            scored = _answered_before(scored, known, names, conductor.target)
+        conductor.advance()
+        outputs = np.array(decode(conductor.target, scored.outputs))
+        return Predictions(
+            ids=names,
+            outputs=outputs,
+            scores=scored.scores,
+            classes=conductor.target.classes,
+            version=served.version,
+        )
+
+    def record(
+        self, rows: object, outputs: object, scores: object, ids: Sequence[str], times: object
+    ) -> Receipt:
+        """Keep predictions that the champion made elsewhere."""
+        conductor = self._started()
+        table = read_rows(rows, conductor.schema)
+        moments = read_times(times, len(table), self._clock.now())
+        names = self._named(ids, len(table))
+        values = read_labels(outputs, conductor.target.task)
+        if len(values) != len(table):
+            raise LengthMismatch("the batch", len(table), "outputs", len(values))
+        target = extended(conductor.target, values)
+        if target != conductor.target and target.classes != conductor.target.classes:
+            unknown = next(v for v in values if v not in conductor.target.classes)
+            rule = f"one of the classes {list(conductor.target.classes)}"
+            raise ValueForbidden("output", rule, unknown, values.index(unknown))
+        scored = Scored(
+            outputs=encode(target, values), scores=_given_scores(scores, len(table), target)
+        )
+        champion = self.store.alias("champion")
+        columns = _predicted(table, moments, scored, champion or 0)
+        draft = Draft(kind="predictions", at=self._clock.now(), ids=names, columns=columns)
+        return self._taken(draft)
+
+    def label(self, ids: Sequence[str], labels: object) -> Receipt:
+        """Take labels."""
+        conductor = self._started()
+        values = read_labels(labels, conductor.target.task)
+        names = self._named(ids, len(values))
+        return self._taken(
+            Draft(kind="labels", at=self._clock.now(), ids=names, values=values)
+        )
+
+    def feedback(
+        self,
+        ids: Sequence[str],
+        ratings: Sequence[float] | None,
+        corrections: Sequence[object] | None,
+    ) -> Receipt:
+        """Take users' feedback."""
+        conductor = self._started()
+        if ratings is None and corrections is None:
+            raise RowsRefused("feedback needs ratings or corrections", hint="ratings=[-1, 1]")
+        names = self._named(ids, len(list(ids)))
+        rated = [None] * len(names) if ratings is None else [float(value) for value in ratings]
+        wanted = (None,) * len(names)
+        if corrections is not None:
+            wanted = read_labels(list(corrections), conductor.target.task)
+        for what, found in (("ratings", rated), ("corrections", wanted)):
+            if len(found) != len(names):
+                raise LengthMismatch("ids", len(names), what, len(found))
+        known = self.store.predictions(names)
+        said: list[str] = []
+        negative: list[str] = []
+        for name, rating, correction in zip(names, rated, wanted, strict=True):
+            said.append(wire.dumps({"rating": rating, "correction": correction}))
+            answered = self._answer(known[name], conductor.target) if name in known else None
+            corrected = correction is not None and correction != answered
+            if (rating is not None and rating < 0) or corrected:
+                negative.append(name)
+        return self._taken(
+            Draft(
+                kind="feedback",
+                at=self._clock.now(),
+                ids=names,
+                values=tuple(said),
+                note={"negative": negative},
+            )
+        )
+
+    def emit(
+        self,
+        kind: str,
+        data: Mapping[str, Json] | None,
+        subject: str | None,
+        origin: tuple[str, str | None],
+    ) -> Receipt:
+        """Take an event from outside."""
+        self._started()
+        return self._taken(self._told(kind, data, subject, origin))
+
+    def ask_to_retrain(self, reason: str, by: str) -> Receipt:
+        """Take a person's wish for a retraining."""
+        data: dict[str, Json] = {"reason": reason, "by": by}
+        return self.emit(REQUESTED, data, self._definition.name, ("person", None))
+
+    def rollback(self, to: int | None, reason: str, by: str) -> int:
+        """Take a person's wish for a rollback; return the version that answers then."""
+        conductor = self._started()
+        before = self._champion(conductor)
+        to = before.parent if to is None else to
+        if to is None:
+            raise VersionUnknown(self._definition.name, None, (before.number,))
+        conductor.models.version(to)
+        data: dict[str, Json] = {"to": to, "reason": reason, "by": by}
+        self.emit(ROLLBACK_REQUESTED, data, self._definition.name, ("person", None))
+        return self._champion(conductor).number
+
+    def tick(self) -> None:
+        """Let time pass."""
+        conductor = self._conductor
+        if conductor is None:
+            return
+        conductor.advance()
+        if conductor.check_time():
+            self._taken(Draft(kind="tick", at=self._clock.now()))
+
+    def _history(self, rows: object, labels: object) -> tuple[Rows, tuple[Any, ...], Target]:
+        definition = self._definition
+        table = rows if isinstance(rows, Rows) else read_rows(rows, frame=definition.frame)
+        values = read_labels(labels, definition.task)
+        if len(values) != len(table):
+            raise LengthMismatch("the batch", len(table), "labels", len(values))
+        target = infer_target(values)
+        if definition.task == "regression":
+            target = Target(task="regression")
+        elif definition.task is not None:
+            target = Target(task=definition.task, classes=target.classes)
+        return table, values, target
+
+    def _with_history(self, rows: object, labels: object, times: object) -> Conductor:
+        """Store the rows that a loop begins with, once, and open its conductor."""
+        table, values, target = self._history(rows, labels)
+        note: dict[str, Json] = {"digest": digest(table, values)}
+        first = next(iter(self.store.entries(0)), None)
+        if self.store.alias("champion") is not None:
+            raise LoopStarted(self._definition.name)
+        moments = read_times(times, len(table), self._clock.now())
+        self._conductor = self._conducted(table.schema, target)
+        if first is None or first.draft.note.get("digest") != note["digest"]:
+            columns = {**_features(table), "time": moments}
+            now = self._clock.now()
+            self._append(
+                Draft(kind="history", at=now, values=values, columns=columns, note=note)
+            )
+        return self._conductor
+
+    def _conducted(self, schema: Schema, target: Target) -> Conductor:
+        definition = self._definition
+        ports = Ports(
+            store=self.store,
+            vault=self._vault,
+            executor=definition.executor,
+            clock=definition.clock,
+            trainer=definition.trainer,
+        )
+        return Conductor(definition.policy(target), ports, schema, target)
+
+    def _started(self) -> Conductor:
+        if self._conductor is None or self.store.alias("champion") is None:
+            raise LoopNotStarted(self._definition.name)
+        self._conductor.advance()
+        return self._conductor
+
+    def _champion(self, conductor: Conductor) -> ModelVersion:
+        number = self.store.alias("champion")
+        if number is None:
+            raise TrainingFailed("the first training brought no champion")
+        return conductor.models.version(number).version
+
+    def _append(self, draft: Draft) -> Receipt:
+        return self.store.append(draft)
+
+    def _taken(self, draft: Draft) -> Receipt:
+        """Store what arrived, then let everything follow that follows from it."""
+        receipt = self._append(draft)
+        if self._conductor is not None:
+            self._conductor.advance()
+        return receipt
+
+    def _told(
+        self,
+        kind: str,
+        data: Mapping[str, Json] | None,
+        subject: str | None,
+        origin: tuple[str, str | None],
+    ) -> Draft:
+        now, (source, event_id) = self._clock.now(), origin
+        found = event_id or derive("event", self._definition.name, kind, self.store.last_seq() + 1)
+        event = Event(
+            id=found, source=source, type=kind, time=now, subject=subject, data=dict(data or {})
+        )
+        return Draft(kind="event", at=now, note={"event": to_json(event)})
+
+    def _named(self, ids: Sequence[str] | None, rows: int) -> tuple[str, ...]:
+        """Check the ids of a batch, or make them."""
+        if ids is None:
+            first = self._made
+            self._made += rows
+            return tuple(f"{self._epoch:x}-{n}" for n in range(first, first + rows))
+        names = tuple(str(value) for value in cast("Sequence[object]", list(ids)))
+        if not names:
+            raise BatchEmpty("the batch of ids")
+        if len(names) != rows:
+            raise LengthMismatch("the batch", rows, "ids", len(names))
+        if len(set(names)) < len(names):
+            raise IdRepeated(next(name for name in names if names.count(name) > 1))
+        return names
+
+    def _answer(self, columns: Columns, target: Target) -> object:
+        return decode(target, columns["output"])[0]
+
+
+def _features(rows: Rows) -> dict[str, Array]:
+    return {f"feature:{name}": rows.columns[name] for name in rows.schema.names}
+
+
+def _predicted(rows: Rows, times: Array, scored: Scored, version: int) -> dict[str, Array]:
+    columns = {**_features(rows), "time": times, "output": scored.outputs}
+    if scored.scores is not None:
+        columns |= {f"score:{k}": scored.scores[:, k] for k in range(scored.scores.shape[1])}
+    return columns | {"version": np.full(len(rows), float(version))}
+
+
+def _same_features(name: str, known: Columns, sent: Columns, row: int) -> None:
+    asked = {key: column for key, column in sent.items() if key.startswith("feature:")}
+    same_content("prediction", name, known, 0, asked, row)
+
+
+def _answered_before(
+    scored: Scored, known: Mapping[str, Columns], names: tuple[str, ...], target: Target
+) -> Scored:
+    """Put the answers that were given before in the place of new ones: a retry changes nothing."""
+    outputs = scored.outputs.copy()
+    scores = None if scored.scores is None else scored.scores.copy()
+    for row, name in enumerate(names):
+        before = recorded(known[name], target) if name in known else None
+        if before is None:
+            continue
+        outputs[row] = before.outputs[0]
+        if scores is not None and before.scores is not None:
+            scores[row] = before.scores[0]
+    return Scored(outputs=outputs, scores=scores)
+
+
+def _given_scores(scores: object, rows: int, target: Target) -> Any:
+    if scores is None:
+        return None
+    found = np.asarray(scores, dtype=np.float64)
+    if found.shape != (rows, len(target.classes)):
+        rule = f"of shape ({rows}, {len(target.classes)}): a column a class"
+        raise RowsRefused(f"scores must be {rule}, got {found.shape}")
+    if not np.isfinite(found).all():
+        raise RowsRefused("scores must be finite")
+    return found

@@ -1,0 +1,105 @@
+"""Labelled rows as the policy wants them: scored by every model that matters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ratoon.core.measuring import RowRange
+from ratoon.core.schema import Schema
+from ratoon.engine.models import Models
+from ratoon.engine.scoring import aligned, score
+from ratoon.stores.protocol import Columns, LabelledRows, Store
+from ratoon.windows.judged import Judged, Scored, Target, joined
+from ratoon.windows.labels import encode
+from ratoon.windows.rows import Array, Rows
+
+
+@dataclass(slots=True, eq=False)
+class _Chunk:
+    """Labelled rows that were read together, and what models said of them."""
+
+    found: LabelledRows
+    scored: dict[int, Scored] = field(default_factory=dict[int, Scored])
+
+
+class Evidence:
+    """Holds the labelled rows of the open window; each model scores each row once."""
+
+    def __init__(self, store: Store, models: Models, schema: Schema) -> None:
+        """Begin with no rows."""
+        self._store = store
+        self._models = models
+        self._schema = schema
+        self._chunks: list[_Chunk] = []
+
+    def cover(self, rows: RowRange) -> None:
+        """Hold exactly the rows from `rows.start` on up to `rows.stop`."""
+        kept = [chunk for chunk in self._chunks if chunk.found.rows.stop > rows.start]
+        if kept and kept[0].found.rows.start > rows.start:
+            kept = []
+        start = kept[-1].found.rows.stop if kept else rows.start
+        if start < rows.stop:
+            wanted = RowRange(start=start, stop=rows.stop)
+            kept.append(_Chunk(found=self._store.labelled(wanted)))
+        self._chunks = kept
+
+    def times(self, rows: RowRange) -> Array:
+        """Return the event times of covered rows."""
+        parts = [chunk.found.columns["time"] for chunk in self._chunks]
+        return np.concatenate(parts)[self._index(rows)]
+
+    def judged(self, rows: RowRange, version: int, target: Target) -> Judged:
+        """Return covered rows as a version scored them."""
+        values = [value for chunk in self._chunks for value in chunk.found.values]
+        scored = joined([self._scored(chunk, version, target) for chunk in self._chunks])
+        index = self._index(rows)
+        labels = encode(target, tuple(values[index]))
+        return Judged(target=target, labels=labels, scored=aligned(scored.take(index), target))
+
+    def _index(self, rows: RowRange) -> slice:
+        first = self._chunks[0].found.rows.start
+        return slice(rows.start - first, rows.stop - first)
+
+    def _scored(self, chunk: _Chunk, version: int, target: Target) -> Scored:
+        if version not in chunk.scored:
+            chunk.scored[version] = self._score(chunk.found, version, target)
+        return chunk.scored[version]
+
+    def _score(self, found: LabelledRows, version: int, target: Target) -> Scored:
+        """Take what the version answered when it served, and ask it about the other rows."""
+        served = recorded(found.columns, target)
+        others = found.columns.get("version", np.full(len(found.values), np.nan)) != version
+        if served is not None and not others.any():
+            return served
+        model = self._models.of_version(version)
+        if served is None or others.all():
+            return score(model, features(found.columns, self._schema), target)
+        index = np.flatnonzero(others)
+        asked = score(model, features(found.columns, self._schema).take(index), target)
+        return _patched(served, asked, index)
+
+
+def features(columns: Columns, schema: Schema) -> Rows:
+    """Return the features among stored columns."""
+    return Rows(schema=schema, columns={n: columns[f"feature:{n}"] for n in schema.names})
+
+
+def recorded(columns: Columns, target: Target) -> Scored | None:
+    """Return what was answered when the rows were predicted, where they were."""
+    if "output" not in columns:
+        return None
+    names = [name for name in columns if name.startswith("score:")]
+    scores = np.column_stack([np.nan_to_num(columns[name]) for name in names]) if names else None
+    return aligned(Scored(outputs=columns["output"], scores=scores), target)
+
+
+def _patched(served: Scored, asked: Scored, index: Array) -> Scored:
+    outputs = served.outputs.copy()
+    outputs[index] = asked.outputs
+    if served.scores is None or asked.scores is None:
+        return Scored(outputs=outputs)
+    scores = served.scores.copy()
+    scores[index] = asked.scores
+    return Scored(outputs=outputs, scores=scores)

@@ -1,0 +1,255 @@
+"""The loop: one object around a fit function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from ratoon.core.deciding import Decision
+from ratoon.core.events import Event
+from ratoon.core.measuring import Measurement
+from ratoon.core.running import Run
+from ratoon.core.versions import ModelVersion
+from ratoon.core.wire import Json
+from ratoon.engine.definition import Definition
+from ratoon.engine.desk import Desk
+from ratoon.engine.records import Records
+from ratoon.engine.results import Predictions, Status
+from ratoon.stores.folder import FolderLock, open_folder
+from ratoon.stores.protocol import Receipt
+from ratoon.stores.vault import FileVault
+
+
+class _Held:
+    """What an open loop holds."""
+
+    desk: Desk | None = None
+    lock: FolderLock | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loop(Definition):
+    """Keeps one model accurate: predicts, takes labels, decides, retrains, promotes, rolls back.
+
+    It reads as the flow: retrain when …, accept if …. All of it is settings but the folder that
+    it lives in; nothing is opened before the first call.
+
+    Args:
+        name: what the loop is called; one name, one loop below `home`.
+        trainer: a function that fits a model on a `DatasetSnapshot` and returns it.
+        metrics: what is measured, the first is the primary one; by default the task's usual ones.
+        retrain_when: by default a drift of the primary metric, or 10 % worse than at validation.
+        accept_if: by default a challenger must be better, by a paired test on the same new labels.
+        rollout: how traffic moves, and how long labels may undo it.
+        train_on: which labelled rows; by default those since the change point, else all.
+        limits: cooldown, budget of retrainings a day, pause after one that brought nothing.
+        autonomy: "automatic", or "observe": only record what it would do.
+        window: labelled rows a measurement.
+        input_window: predictions a measurement of the inputs.
+        task: "binary", "multiclass" or "regression"; by default told from the first labels.
+        frame: what models are given: "numpy", "pandas", "polars" or "arrow"; by default what the
+            loop was fitted with.
+        home: the folder of the embedded store.
+        store: another store, e.g. `MemoryStore()`; then `vault` too.
+        vault: where models and snapshots lie.
+        executor: where trainings run.
+        clock: where time comes from.
+
+    Example:
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from ratoon.stores import MemoryStore, MemoryVault
+        >>> loop = Loop(
+        ...     "demo",
+        ...     trainer=lambda data: LogisticRegression().fit(data.X, data.y),
+        ...     store=MemoryStore(),
+        ...     vault=MemoryVault(),
+        ... )
+        >>> loop.fit({"x": range(400)}, ["low"] * 200 + ["high"] * 200).number
+        1
+        >>> p = loop.predict({"x": [3, 390]})
+        >>> loop.label(p.ids, ["low", "high"]).stored
+        2
+    """
+
+    _held: _Held = field(default_factory=_Held, init=False, repr=False)
+
+    # The model in use
+
+    def fit(self, rows: object, labels: object, *, times: object = None) -> ModelVersion:
+        """Train the first champion on history, and judge it on the newest part of that.
+
+        Args:
+            rows: the features, in order of time: a frame, a dict of columns, a list of dicts or
+                an array.
+            labels: one label a row.
+            times: event times, aware; by default now.
+
+        Raises:
+            RowsRefused: the data is not what it must be; nothing is stored.
+            TrainingFailed: no usable model came of it; the rows are kept.
+        """
+        return self._open().fit(rows, labels, times)
+
+    def adopt(self, model: Any, rows: object, labels: object, *, times: object = None) -> ModelVersion:
+        """Take a model that exists as the first champion, judged on rows that it was not trained on.
+
+        Raises:
+            RowsRefused: the data is not what it must be; nothing is stored.
+            ModelUnusable: the model cannot score the rows.
+        """
+        return self._open().adopt(model, rows, labels, times)
+
+    def predict(self, rows: object, *, ids: Sequence[str] | None = None, times: object = None) -> Predictions:
+        """Let the champion answer, and keep what it answered.
+
+        Args:
+            rows: the features, as for `fit`, columns in any order.
+            ids: one text a row, to label it by; by default Ratoon makes them.
+            times: event times, aware; by default now.
+
+        Raises:
+            LoopNotStarted: there is no champion yet.
+            RowsRefused: a batch that the model was not made for; nothing of it is stored.
+        """
+        return self._open().predict(rows, ids, times)
+
+    def record(
+        self,
+        rows: object,
+        outputs: object,
+        *,
+        ids: Sequence[str],
+        scores: object = None,
+        times: object = None,
+    ) -> Receipt:
+        """Keep predictions that the champion made elsewhere.
+
+        Args:
+            rows: the features.
+            outputs: what was answered: numbers or classes.
+            ids: one text a row.
+            scores: probabilities, shape (rows, classes), classes in the order of `fit`.
+            times: event times, aware; by default now.
+        """
+        return self._open().record(rows, outputs, scores, ids, times)
+
+    def label(self, ids: Sequence[str], labels: object) -> Receipt:
+        """Take labels, hours or weeks later; what follows from them happens now.
+
+        A label whose prediction has not come yet is parked and joins it when it comes.
+
+        Raises:
+            IdConflict: an id was labelled otherwise before; nothing of the batch is stored.
+            ValueForbidden: a label that is missing or that the task forbids.
+        """
+        return self._open().label(ids, labels)
+
+    def feedback(
+        self,
+        ids: Sequence[str],
+        *,
+        ratings: Sequence[float] | None = None,
+        corrections: Sequence[object] | None = None,
+    ) -> Receipt:
+        """Take users' feedback on predictions: ratings (below 0 is a complaint), corrections."""
+        return self._open().feedback(ids, ratings, corrections)
+
+    def emit(
+        self,
+        type: str,  # noqa: A002 - the name that CloudEvents has for it
+        data: Mapping[str, Json] | None = None,
+        *,
+        subject: str | None = None,
+        id: str | None = None,  # noqa: A002 - as above
+        source: str = "python",
+    ) -> Receipt:
+        """Tell of a business event; the same id from the same source is taken once."""
+        return self._open().emit(type, data, subject, (source, id))
+
+    def retrain(self, reason: str = "", *, by: str = "a person") -> Receipt:
+        """Ask for a retraining: cooldown, budget and waiting do not hold it up."""
+        return self._open().ask_to_retrain(reason, by)
+
+    def rollback(self, to: int | None = None, *, reason: str = "", by: str = "a person") -> int:
+        """Make an earlier version champion again, without training; by default the one before.
+
+        Raises:
+            VersionUnknown: that version is not kept.
+        """
+        return self._open().rollback(to, reason, by)
+
+    def tick(self) -> None:
+        """Let time pass: schedules and what waits are looked at."""
+        self._open().tick()
+
+    # What it knows
+
+    @property
+    def records(self) -> Records:
+        """Everything that is on record, for reading."""
+        return Records(self._open().store, self.name)
+
+    def status(self) -> Status:
+        """Return how the loop stands."""
+        return self.records.status()
+
+    def events(self) -> Sequence[Event]:
+        """Return all events."""
+        return self.records.events()
+
+    def decisions(self) -> Sequence[Decision]:
+        """Return all decisions."""
+        return self.records.decisions()
+
+    def runs(self) -> Sequence[Run]:
+        """Return all runs."""
+        return self.records.runs()
+
+    def versions(self) -> Sequence[ModelVersion]:
+        """Return all versions."""
+        return self.records.versions()
+
+    def measurements(self) -> Sequence[Measurement]:
+        """Return all measurements."""
+        return self.records.measurements()
+
+    def why(self, version: int | None = None) -> str:
+        """Tell why a version is live, or why it was: who or what caused it, and the evidence."""
+        return self.records.why(version)
+
+    # Its life
+
+    def settings(self, **changes: Any) -> Loop:
+        """Return a loop that is not open, with the same settings but for `changes`."""
+        kept = {f.name: getattr(self, f.name) for f in fields(Definition)}
+        return Loop(**{**kept, **changes})
+
+    def close(self) -> None:
+        """Let go of the folder; the loop opens again at the next call."""
+        if self._held.desk is not None:
+            self._held.desk.close()
+            self._held.desk = None
+        if self._held.lock is not None:
+            self._held.lock.release()
+            self._held.lock = None
+
+    def __enter__(self) -> Loop:
+        """Return the loop itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    def _open(self) -> Desk:
+        if self._held.desk is None:
+            store, vault = self.store, self.vault
+            if store is None or vault is None:
+                home = Path(self.home)
+                self._held.lock = FolderLock(home, self.name)
+                store, vault = open_folder(home, self.name), FileVault(home)
+            self._held.desk = Desk(self, store, vault)
+        return self._held.desk
+

@@ -1,0 +1,3 @@
+"""Adapters to other systems, one folder and one extra each."""
+
+__all__: list[str] = []

@@ -1,0 +1,142 @@
+"""From causes to a decision: retrain, wait or hold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from ratoon.core.deciding import Alternative, Firing, Hold, Retrain, Wait
+from ratoon.core.events import REQUESTED
+from ratoon.core.ids import derive
+from ratoon.policies.settings import Settings
+from ratoon.policies.state import Training, Waiting
+from ratoon.policies.turn import Train, Turn
+
+
+def decision_id(settings: Settings, turn: Turn) -> str:
+    """Return the id of the next decision: it follows from the loop and its number."""
+    return derive("decision", settings.loop, turn.state.decisions + 1)
+
+
+def consider(settings: Settings, turn: Turn, at: datetime, causes: tuple[Firing, ...]) -> Turn:
+    """Decide on causes that have just arisen: one cause, one decision."""
+    if not causes:
+        return turn
+    state = turn.state
+    if state.training is not None:
+        return hold(settings, turn, at, causes, f"{state.training.run_id} is training already")
+    if state.trial is not None:
+        reason = f"the challenger of {state.trial.run_id} is under test already"
+        return hold(settings, turn, at, causes, reason)
+    if state.waiting is not None and not _asked(causes):
+        merged = replace(state.waiting, causes=merge(state.waiting.causes, causes))
+        turn = turn.now(replace(state, waiting=merged))
+        return hold(settings, turn, at, causes, f"joined what waits already: {merged.reason}")
+    if state.waiting is not None:
+        causes = merge(state.waiting.causes, causes)
+    return attempt(settings, turn.now(replace(state, waiting=None)), at, causes)
+
+
+def ripen(settings: Settings, turn: Turn, at: datetime) -> Turn:
+    """Look again at what waits, when its time or its labels have come."""
+    waiting = turn.state.waiting
+    if waiting is None or turn.state.training is not None or turn.state.trial is not None:
+        return turn
+    early = waiting.until is not None and at < waiting.until
+    few = waiting.until_row is not None and turn.state.rows < waiting.until_row
+    if early or few:
+        return turn
+    return attempt(settings, turn.now(replace(turn.state, waiting=None)), at, waiting.causes)
+
+
+def attempt(settings: Settings, turn: Turn, at: datetime, causes: tuple[Firing, ...]) -> Turn:
+    """Retrain, unless something speaks against it now."""
+    state, asked = turn.state, _asked(causes)
+    since_row, since = _newest_change(causes)
+    if settings.autonomy == "observe" and not asked:
+        reason = "autonomy is 'observe': it would retrain now"
+        return hold(settings, turn, at, causes, reason)
+    blocked = None if asked else settings.limits.blocked(state.retrained, at)
+    if blocked is not None:
+        return wait(settings, turn, at, Waiting(causes=causes, until=blocked[0], reason=blocked[1]))
+    needed = settings.train_on.needed(since_row)
+    if state.rows < needed:
+        reason = f"{needed - state.rows} more labelled rows are needed to train on"
+        return wait(settings, turn, at, Waiting(causes=causes, until_row=needed, reason=reason))
+    if state.rows < state.retry_row and not asked:
+        reason = f"the last retraining brought nothing; {state.retry_row - state.rows} more labels"
+        waiting = Waiting(causes=causes, until_row=state.retry_row, reason=reason)
+        return wait(settings, turn, at, waiting)
+    plan = settings.train_on.plan(state.rows, since_row, since)
+    return retrain(settings, turn, at, causes, plan)
+
+
+def retrain(
+    settings: Settings, turn: Turn, at: datetime, causes: tuple[Firing, ...], plan: SnapshotPlan
+) -> Turn:
+    """Decide to retrain on the planned rows."""
+    decision = Retrain(
+        id=decision_id(settings, turn),
+        loop=settings.loop,
+        at=at,
+        causes=causes,
+        plan=plan,
+        refused=(Alternative(what="wait", why="there are labels enough and nothing blocks"),),
+    )
+    run_id = derive("run", decision.id)
+    state = replace(
+        turn.state,
+        training=Training(run_id=run_id, causes=causes, plan=plan),
+        retrained=settings.limits.kept(turn.state.retrained, at),
+    )
+    return turn.now(state).decide(decision).order(Train(run_id=run_id, decision=decision))
+
+
+def hold(
+    settings: Settings, turn: Turn, at: datetime, causes: tuple[Firing, ...], reason: str
+) -> Turn:
+    """Decide to do nothing."""
+    made = Hold(
+        id=decision_id(settings, turn),
+        loop=settings.loop,
+        at=at,
+        causes=causes,
+        reason=reason,
+        refused=(Alternative(what="retrain", why=reason),),
+    )
+    return turn.decide(made)
+
+
+def wait(settings: Settings, turn: Turn, at: datetime, waiting: Waiting) -> Turn:
+    """Decide to look again later, and remember the causes until then."""
+    made = Wait(
+        id=decision_id(settings, turn),
+        loop=settings.loop,
+        at=at,
+        causes=waiting.causes,
+        reason=waiting.reason,
+        until=waiting.until,
+        until_row=waiting.until_row,
+        refused=(Alternative(what="retrain", why=waiting.reason),),
+    )
+    return turn.now(replace(turn.state, waiting=waiting)).decide(made)
+
+
+def merge(old: tuple[Firing, ...], new: tuple[Firing, ...]) -> tuple[Firing, ...]:
+    """Join causes; of one trigger only the first and the newest stay."""
+    kept = {firing.trigger: firing for firing in new}
+    first = {firing.trigger: firing for firing in reversed(old)}
+    extra = tuple(f for name, f in kept.items() if f is not first.get(name))
+    return tuple(reversed(first.values())) + extra
+
+
+def _asked(causes: tuple[Firing, ...]) -> bool:
+    return any(cause.event_type == REQUESTED for cause in causes)
+
+
+def _newest_change(causes: tuple[Firing, ...]) -> tuple[int | None, datetime | None]:
+    """Return where the data of the newest known change begins."""
+    known = [(cause.since_row, cause.since) for cause in causes if cause.since_row is not None]
+    if not known:
+        return None, None
+    return max(known, key=lambda pair: pair[0])

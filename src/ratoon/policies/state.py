@@ -1,0 +1,103 @@
+"""What a policy remembers: small, frozen, and JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ratoon.core.deciding import Firing, SnapshotPlan
+from ratoon.core.measuring import Measurement
+from ratoon.metrics.shift import Counts, InputReference
+from ratoon.rollouts import WatchState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What is known of a version as champion: what it is compared with."""
+
+    version: int
+    trained_rows: int  # ordinal after the last row of its snapshot
+    baseline: tuple[Measurement, ...]  # its metrics on rows that it was not trained on
+    reference: InputReference | None  # its training features as counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reign:
+    """The champion's time so far."""
+
+    standing: Standing
+    since: datetime
+    since_row: int  # ordinal of the first labelled row after its promotion
+    predictions: int = 0
+    negative: int = 0  # predictions rated down or corrected
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputWindow:
+    """The open window of predictions."""
+
+    counts: tuple[Counts, ...] = ()
+    rows: int = 0
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Causes that wait for a time or for labels."""
+
+    causes: tuple[Firing, ...]
+    reason: str
+    until: datetime | None = None
+    until_row: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """A run that trains."""
+
+    run_id: str
+    causes: tuple[Firing, ...]
+    plan: SnapshotPlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """A challenger whose gate is not decided yet."""
+
+    run_id: str
+    version: int
+    causes: tuple[Firing, ...]
+    standing: Standing  # what it would be compared with as champion
+    evidence: Any  # the gate's state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """A promotion that labels may still undo."""
+
+    run_id: str | None
+    replaced: Standing
+    lifetime: int  # labelled rows for which the replaced version was champion
+    state: WatchState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyState:
+    """All that a policy remembers between two things that it sees."""
+
+    triggers: Any  # the trigger's state
+    rows: int = 0  # labelled rows taken in
+    window_start: int = 0  # ordinal of the first row of the open window
+    inputs: InputWindow = InputWindow()
+    reign: Reign | None = None
+    waiting: Waiting | None = None
+    training: Training | None = None
+    trial: Trial | None = None
+    watch: Watch | None = None
+    retrained: tuple[datetime, ...] = ()  # the latest decisions to retrain
+    failures: int = 0  # retrainings in a row that brought nothing
+    retry_row: int = 0  # ordinal before which only a person may retrain
+    versions: int = 0  # numbers given so far
+    decisions: int = 0  # decisions made so far

@@ -1,0 +1,202 @@
+"""What is seen becomes windows, measurements and questions to the trigger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from ratoon.core.events import Event
+from ratoon.core.measuring import RowRange, Window
+from ratoon.core.times import from_micros
+from ratoon.core.versions import Verdict
+from ratoon.gates.protocol import Looked
+from ratoon.metrics.shift import add, shifts, tally
+from ratoon.policies import champions, retraining
+from ratoon.policies.asking import ask
+from ratoon.policies.settings import Settings
+from ratoon.policies.state import InputWindow
+from ratoon.policies.turn import Labelled, Predicted, Turn
+from ratoon.rollouts import Seen as Watched
+from ratoon.rollouts import WatchState
+from ratoon.triggers import protocol as triggers
+
+
+def time(settings: Settings, turn: Turn, at: datetime) -> Turn:
+    """Look at what waits and at the schedules."""
+    turn = retraining.ripen(settings, turn, at)
+    return ask(settings, turn, at, triggers.TimePassed())
+
+
+def heard(settings: Settings, turn: Turn, at: datetime, event: Event) -> Turn:
+    """Show the trigger an event from outside."""
+    return ask(settings, turn, at, triggers.Heard(event=event))
+
+
+def complaint(settings: Settings, turn: Turn, at: datetime) -> Turn:
+    """Count a complaint."""
+    reign = turn.state.reign
+    if reign is None:
+        return turn
+    reign = replace(reign, negative=reign.negative + 1)
+    turn = turn.now(replace(turn.state, reign=reign))
+    rated = triggers.Rated(negative=reign.negative, predictions=reign.predictions)
+    return ask(settings, turn, at, rated)
+
+
+def inputs(settings: Settings, turn: Turn, seen: Predicted) -> Turn:
+    """Count predictions, and measure the inputs whenever a window of them is full."""
+    reign, n = turn.state.reign, len(seen.features)
+    if reign is None:
+        return turn
+    reign = replace(reign, predictions=reign.predictions + n)
+    turn = turn.now(replace(turn.state, reign=reign))
+    start = 0
+    while start < n:
+        state = turn.state
+        if state.reign is None or state.reign.standing.reference is None:
+            return turn
+        reference, window = state.reign.standing.reference, state.inputs
+        stop = min(n, start + settings.input_window - window.rows)
+        piece = seen.features.take(slice(start, stop))
+        stamps = seen.times[start:stop].astype("datetime64[us]").astype("int64")
+        first, last = from_micros(int(stamps.min())), from_micros(int(stamps.max()) + 1)
+        window = InputWindow(
+            counts=add(window.counts, tally(reference, piece)),
+            rows=window.rows + stop - start,
+            start=first if window.start is None else min(window.start, first),
+            end=last if window.end is None else max(window.end, last),
+        )
+        turn = turn.now(replace(state, inputs=window))
+        if window.rows == settings.input_window:
+            turn = _inputs_full(settings, turn, seen.at, window)
+        start = stop
+    return turn
+
+
+def _inputs_full(settings: Settings, turn: Turn, at: datetime, full: InputWindow) -> Turn:
+    reign = turn.state.reign
+    if reign is None or reign.standing.reference is None or full.start is None or full.end is None:
+        return turn
+    window = Window(start=full.start, end=full.end)
+    found = shifts(reign.standing.reference, full.counts, window)
+    turn = turn.now(replace(turn.state, inputs=InputWindow()))
+    turn = turn.measured(*(shift.distance for shift in found))
+    return ask(settings, turn, at, triggers.InputsClosed(window=window, shifts=found))
+
+
+def labels(settings: Settings, turn: Turn, seen: Labelled) -> Turn:
+    """Take in labelled rows piece by piece, up to the first that calls for an action."""
+    turn = time(settings, turn, seen.at)
+    while turn.state.rows < seen.rows.stop and not turn.orders:
+        turn = _piece(settings, turn, seen)
+        if not turn.orders:
+            turn = retraining.ripen(settings, turn, seen.at)
+    return turn
+
+
+def _piece(settings: Settings, turn: Turn, seen: Labelled) -> Turn:
+    """Take in rows up to the end of the window or of a wait, or to a verdict before it."""
+    start = turn.state.rows
+    ends = [seen.rows.stop, turn.state.window_start + settings.window]
+    waiting = turn.state.waiting
+    if waiting is not None and waiting.until_row is not None and waiting.until_row > start:
+        ends.append(waiting.until_row)
+    piece = _weighed(settings, turn, seen, RowRange(start=start, stop=min(ends)))
+    if piece.orders:
+        return piece
+    if piece.state.rows == piece.state.window_start + settings.window:
+        return _labels_full(settings, piece, seen)
+    return piece
+
+
+def _weighed(settings: Settings, turn: Turn, seen: Labelled, rows: RowRange) -> Turn:
+    """Show the rows to the gate of the challenger and to the watch over the champion."""
+    trial, watch = turn.state.trial, turn.state.watch
+    looked, watched = _look(settings, turn, seen, rows)
+    used = min(
+        len(rows),
+        len(rows) if looked is None else looked.looked.rows,
+        len(rows) if watched is None else watched.seen.rows,
+    )
+    if used < len(rows):
+        rows = RowRange(start=rows.start, stop=rows.start + used)
+        looked, watched = _look(settings, turn, seen, rows)
+    state = replace(turn.state, rows=rows.stop)
+    if trial is not None and looked is not None:
+        state = replace(state, trial=replace(trial, evidence=looked.evidence))
+    if watch is not None and watched is not None:
+        state = replace(state, watch=replace(watch, state=watched.state))
+    turn = turn.now(state)
+    if watched is not None and watched.seen.breached:
+        return champions.breached(settings, turn, seen.at)
+    if watched is not None and watched.seen.over:
+        turn = champions.settle(settings, turn, seen.at)
+    return turn if looked is None else _judged(settings, turn, seen, looked.looked.verdict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Looked:
+    """What the gate made of some rows."""
+
+    evidence: Any
+    looked: Looked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Watched:
+    """What the watch made of some rows."""
+
+    state: WatchState
+    seen: Watched
+
+
+def _look(
+    settings: Settings, turn: Turn, seen: Labelled, rows: RowRange
+) -> tuple[_Looked | None, _Watched | None]:
+    index = slice(rows.start - seen.rows.start, rows.stop - seen.rows.start)
+    champion = seen.champion.take(index)
+    trial, watch = turn.state.trial, turn.state.watch
+    looked = watched = None
+    if trial is not None and seen.challenger is not None:
+        rival = seen.challenger.take(index)
+        looked = _looked(*settings.accept_if.step(trial.evidence, champion, rival))
+    if watch is not None and seen.replaced is not None:
+        rival = seen.replaced.take(index)
+        watched = _watched(*settings.rollout.step(watch.state, champion, rival))
+    return looked, watched
+
+
+def _looked(evidence: Any, looked: Looked) -> _Looked:
+    return _Looked(evidence=evidence, looked=looked)
+
+
+def _watched(state: WatchState, seen: Watched) -> _Watched:
+    return _Watched(state=state, seen=seen)
+
+
+def _judged(settings: Settings, turn: Turn, seen: Labelled, verdict: Verdict) -> Turn:
+    trial = turn.state.trial
+    if trial is None or verdict.outcome == "inconclusive":
+        return turn
+    if verdict.outcome == "pass":
+        target = seen.champion.target
+        return champions.accept(settings, turn, seen.at, trial, verdict, target)
+    return champions.refuse(settings, turn, seen.at, trial, verdict)
+
+
+def _labels_full(settings: Settings, turn: Turn, seen: Labelled) -> Turn:
+    """Measure the champion on the window that is full, and show it to the trigger."""
+    rows = RowRange(start=turn.state.window_start, stop=turn.state.rows)
+    index = slice(rows.start - seen.rows.start, rows.stop - seen.rows.start)
+    judged = seen.champion.take(index)
+    window = champions.window_of(seen.times[index], rows)
+    measured = champions.measure(settings, judged, window)
+    losses = (metric.losses(judged) for metric in settings.metrics)
+    closed = triggers.LabelsClosed(
+        window=window,
+        measurements={m.metric: m for m in measured},
+        losses=next((loss for loss in losses if loss is not None), None),
+    )
+    turn = turn.now(replace(turn.state, window_start=rows.stop)).measured(*measured)
+    return ask(settings, turn, seen.at, closed)

@@ -1,0 +1,57 @@
+"""Rows gathered from the batches that they arrived in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+
+import numpy as np
+
+from ratoon.core.errors import IdConflict
+from ratoon.stores.protocol import Columns
+from ratoon.windows.rows import Array
+
+Address = tuple[int, int]
+"""Where a row stands: the journal entry, and its place in it."""
+
+
+def gather(addresses: Sequence[Address], read: Callable[[int], Columns]) -> Columns:
+    """Return the rows at `addresses`, in their order; `read` gives the columns of an entry.
+
+    A column that an entry lacks (scores of a class that came later, outputs of rows that were
+    never predicted) is NaN there.
+    """
+    parts: list[tuple[Columns, Array]] = []
+    for seq, run in groupby(addresses, key=lambda address: address[0]):
+        index = np.array([offset for _, offset in run], dtype=np.intp)
+        parts.append((read(seq), index))
+    names = list(dict.fromkeys(name for columns, _ in parts for name in columns))
+    return {
+        name: np.concatenate(
+            [
+                columns[name][index] if name in columns else np.full(len(index), np.nan)
+                for columns, index in parts
+            ]
+        )
+        for name in names
+    }
+
+
+def same_content(what: str, row_id: str, known: Columns, row: int, sent: Columns, at: int) -> None:
+    """Refuse a row that is known with another content; times and unsent columns do not count.
+
+    Args:
+        what: the kind of row, for the message.
+        row_id: its id.
+        known: the batch that it is known from, and its `row` there.
+        row: its place in `known`.
+        sent: the batch that was sent, and its place `at` there.
+        at: its place in `sent`.
+    """
+    for name in sent:
+        if name == "time" or name not in known:
+            continue
+        before, after = known[name][row], sent[name][at]
+        if before != after and not (before != before and after != after):  # noqa: PLR0124 - NaN
+            shown = name.removeprefix("feature:")
+            raise IdConflict(what, row_id, f"{shown}: {before!r} before, {after!r} now")

@@ -1,0 +1,189 @@
+"""What a store keeps, and what is asked of it. It speaks of events and rows, not of SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol, TypeAlias
+
+from ratoon.core.deciding import Decision
+from ratoon.core.events import Event
+from ratoon.core.measuring import Measurement, RowRange
+from ratoon.core.running import Run
+from ratoon.core.versions import Alias, ModelVersion
+from ratoon.core.wire import Json
+from ratoon.windows.judged import Scalar
+from ratoon.windows.rows import Array
+
+Columns: TypeAlias = Mapping[str, Array]
+EntryKind = Literal["history", "predictions", "labels", "feedback", "event", "tick"]
+NO_ROWS = RowRange(start=0, stop=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Draft:
+    """Something that arrived, before it is stored.
+
+    `ids` name the rows of predictions, labels and feedback. `values` are the labels of history
+    and labels, or what a user said of a prediction, as JSON text. `columns` are the rows of history (features, time) and of predictions (features,
+    time, output and scores).
+    """
+
+    kind: EntryKind
+    at: datetime
+    ids: tuple[str, ...] = ()
+    values: tuple[Scalar, ...] = ()
+    columns: Columns = field(default_factory=dict[str, Array])
+    note: Mapping[str, Json] = field(default_factory=dict[str, Json])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Entry:
+    """Something that arrived, as it stands in the journal."""
+
+    seq: int
+    draft: Draft
+    joined: RowRange = NO_ROWS  # the labelled rows that it completed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What became of a draft: an entry, and how many of its rows were new, known or parked."""
+
+    seq: int | None  # None where nothing was new
+    stored: int = 0
+    repeated: int = 0  # rows that were known already, with the same content
+    parked: int = 0  # labels whose prediction has not come yet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LabelledRows:
+    """Labelled rows in order of arrival: what was predicted, and what was true."""
+
+    rows: RowRange
+    ids: tuple[str, ...]
+    values: tuple[Scalar, ...]
+    columns: Columns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A version, and what the policy knows of it, as JSON text."""
+
+    version: ModelVersion
+    standing: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """Where a loop is: all that it needs to go on."""
+
+    cursor: int = 0  # the last journal entry that was taken in whole
+    begun: bool = False  # whether the entry behind it was taken in but for its labelled rows
+    state: str | None = None  # the policy's state, as JSON text
+    definition: str = ""  # the policy's settings when the state was saved
+    schema: str | None = None
+    target: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """Everything that one turn changes; it is stored whole or not at all."""
+
+    saved: Saved
+    measurements: Sequence[Measurement] = ()
+    events: Sequence[Event] = ()
+    decisions: Sequence[Decision] = ()
+    runs: Sequence[Run] = ()  # new or changed
+    versions: Sequence[Kept] = ()
+    aliases: Mapping[Alias, int | None] = field(default_factory=dict[Alias, "int | None"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How much a loop holds."""
+
+    predictions: int
+    labelled: int
+    parked: int
+    feedback: int
+    entries: int
+
+
+class Store(Protocol):
+    """Keeps one loop. Every write is durable when the call returns, and whole or not there."""
+
+    def append(self, draft: Draft, /) -> Receipt:
+        """Store what arrived, once.
+
+        Predictions and labels whose id is known with the same content are not stored again; with
+        another content the whole draft is refused (`IdConflict`). A label joins its prediction;
+        without one it is parked and joins it when it comes. Feedback needs a known prediction
+        (`RowsRefused`), and is given once, like a label. An event whose (source, id) is known is not stored again.
+        """
+        ...
+
+    def entries(self, after: int, /) -> Iterator[Entry]:
+        """Read the journal behind the entry `after`, in order."""
+        ...
+
+    def last_seq(self) -> int:
+        """Return the number of the last journal entry; 0 where there is none."""
+        ...
+
+    def labelled(self, rows: RowRange, /) -> LabelledRows:
+        """Read labelled rows by their ordinals."""
+        ...
+
+    def predictions(self, ids: Sequence[str], /) -> Mapping[str, Columns]:
+        """Read the predictions with these ids, one row each; unknown ids are left out."""
+        ...
+
+    def saved(self) -> Saved:
+        """Return where the loop is."""
+        ...
+
+    def commit(self, record: Record, /) -> None:
+        """Store what a turn changed."""
+        ...
+
+    def events(self) -> Sequence[Event]:
+        """Return all events in order of their storing."""
+        ...
+
+    def decisions(self) -> Sequence[Decision]:
+        """Return all decisions in order."""
+        ...
+
+    def measurements(self) -> Sequence[Measurement]:
+        """Return all measurements in order."""
+        ...
+
+    def runs(self) -> Sequence[Run]:
+        """Return all runs in order of their start."""
+        ...
+
+    def versions(self) -> Sequence[Kept]:
+        """Return all versions in order of their numbers."""
+        ...
+
+    def run(self, run_id: str, /) -> Run | None:
+        """Return a run by its id."""
+        ...
+
+    def version(self, number: int, /) -> Kept | None:
+        """Return a version by its number."""
+        ...
+
+    def alias(self, name: Alias, /) -> int | None:
+        """Return the version that an alias names."""
+        ...
+
+    def counts(self) -> Counts:
+        """Count what is there."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and locks."""
+        ...

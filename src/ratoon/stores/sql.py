@@ -1,0 +1,268 @@
+"""The store in a SQL database: SQLite by default."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from ratoon.core import wire
+from ratoon.core.deciding import Decision
+from ratoon.core.errors import StoreNewer
+from ratoon.core.events import Event
+from ratoon.core.measuring import Measurement, RowRange
+from ratoon.core.running import Run
+from ratoon.core.versions import Alias, ModelVersion
+from ratoon.stores import columns as codec
+from ratoon.stores.joining import gather
+from ratoon.stores.protocol import Columns, Counts, Draft, Entry, Kept, LabelledRows, Receipt, Record, Saved
+from ratoon.stores.tables import SCHEMA_VERSION, tables
+from ratoon.stores.writing import Writing, scalar
+
+_CACHED_ENTRIES = 256
+_PAGE = 500  # journal entries read at once
+_ASKED = 500  # ids asked for at once
+_READING: Mapping[str, bool] = {"reads": True}  # readers do not wait for the writer
+
+
+class SqlStore:
+    """Keeps one loop in a SQL database. Several loops share a database, each in its own store."""
+
+    def __init__(self, engine: sa.Engine, loop: str) -> None:
+        """Open the loop's place in the database, making the tables where there are none."""
+        self._engine = engine
+        self._loop = loop
+        self._metadata = sa.MetaData()
+        tables(self._metadata)
+        with engine.begin() as connection:
+            check_version(connection)
+            self._metadata.create_all(connection)
+        self._read = functools.lru_cache(_CACHED_ENTRIES)(self._read_columns)
+
+    def append(self, draft: Draft, /) -> Receipt:
+        """Store what arrived, once."""
+        with self._engine.begin() as connection:
+            writing = Writing(
+                connection=connection, tables=self._metadata.tables, loop=self._loop, read=self._read
+            )
+            return writing.append(draft)
+
+    def _table(self, name: str) -> sa.Table:
+        return self._metadata.tables[name]
+
+    def _rows(self, statement: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+        with self._engine.connect().execution_options(**_READING) as connection:
+            return connection.execute(statement).all()
+
+    def _of_loop(self, name: str, *picked: str) -> sa.Select[Any]:
+        table = self._table(name)
+        return sa.select(*(table.c[column] for column in picked)).where(table.c.loop == self._loop)
+
+    def entries(self, after: int, /) -> Iterator[Entry]:
+        """Read the journal behind the entry `after`, in order."""
+        journal = self._table("journal")
+        while True:
+            page = self._rows(
+                sa.select(journal)
+                .where(journal.c.loop == self._loop, journal.c.seq > after)
+                .order_by(journal.c.seq)
+                .limit(_PAGE)
+            )
+            for row in page:
+                yield _entry(row)
+            if len(page) < _PAGE:
+                return
+            after = page[-1].seq
+
+    def last_seq(self) -> int:
+        """Return the number of the last journal entry."""
+        journal = self._table("journal")
+        last = sa.select(sa.func.max(journal.c.seq)).where(journal.c.loop == self._loop)
+        return self._rows(last)[0][0] or 0
+
+    def _read_columns(self, seq: int) -> Columns:
+        journal = self._table("journal")
+        found = self._rows(self._of_loop("journal", "columns").where(journal.c.seq == seq))
+        return codec.from_bytes(found[0].columns)
+
+    def labelled(self, rows: RowRange, /) -> LabelledRows:
+        """Read labelled rows by their ordinals."""
+        label = self._table("label")
+        found = self._rows(
+            self._of_loop("label", "id", "value", "seq", "offset")
+            .where(label.c.ordinal >= rows.start, label.c.ordinal < rows.stop)
+            .order_by(label.c.ordinal)
+        )
+        return LabelledRows(
+            rows=rows,
+            ids=tuple(row.id for row in found),
+            values=tuple(scalar(row.value) for row in found),
+            columns=gather([(row.seq, row.offset) for row in found], self._read),
+        )
+
+    def predictions(self, ids: Sequence[str], /) -> Mapping[str, Columns]:
+        """Read the predictions with these ids."""
+        table = self._table("prediction")
+        found: dict[str, Columns] = {}
+        for start in range(0, len(ids), _ASKED):
+            asked = list(ids[start : start + _ASKED])
+            for row in self._rows(
+                self._of_loop("prediction", "id", "seq", "offset").where(table.c.id.in_(asked))
+            ):
+                found[row.id] = gather([(row.seq, row.offset)], self._read)
+        return found
+
+    def saved(self) -> Saved:
+        """Return where the loop is."""
+        loop = self._table("loop")
+        found = self._rows(sa.select(loop).where(loop.c.name == self._loop))
+        if not found:
+            return Saved()
+        row = found[0]
+        return Saved(
+            cursor=row.cursor,
+            begun=bool(row.begun),
+            state=row.state,
+            definition=row.definition,
+            schema=row.schema,
+            target=row.target,
+        )
+
+    def commit(self, record: Record, /) -> None:
+        """Store what a turn changed."""
+        with self._engine.begin() as connection:
+            writing = Writing(
+                connection=connection, tables=self._metadata.tables, loop=self._loop, read=self._read
+            )
+            writing.commit(record)
+
+    def _bodies(self, name: str, kind: Any, order: str = "position") -> list[Any]:
+        table = self._table(name)
+        rows = self._rows(self._of_loop(name, "body").order_by(table.c[order]))
+        return [wire.loads(kind, row.body) for row in rows]
+
+    def events(self) -> Sequence[Event]:
+        """Return all events."""
+        return self._bodies("event", Event)
+
+    def decisions(self) -> Sequence[Decision]:
+        """Return all decisions."""
+        return self._bodies("decision", Decision)
+
+    def measurements(self) -> Sequence[Measurement]:
+        """Return all measurements."""
+        return self._bodies("measurement", Measurement)
+
+    def runs(self) -> Sequence[Run]:
+        """Return all runs."""
+        return self._bodies("run", Run)
+
+    def versions(self) -> Sequence[Kept]:
+        """Return all versions."""
+        version = self._table("version")
+        rows = self._rows(self._of_loop("version", "body", "standing").order_by(version.c.number))
+        return [_kept(row) for row in rows]
+
+    def run(self, run_id: str, /) -> Run | None:
+        """Return a run by its id."""
+        run = self._table("run")
+        found = self._rows(self._of_loop("run", "body").where(run.c.id == run_id))
+        return wire.loads(Run, found[0].body) if found else None
+
+    def version(self, number: int, /) -> Kept | None:
+        """Return a version by its number."""
+        version = self._table("version")
+        asked = self._of_loop("version", "body", "standing").where(version.c.number == number)
+        found = self._rows(asked)
+        return _kept(found[0]) if found else None
+
+    def alias(self, name: Alias, /) -> int | None:
+        """Return the version that an alias names."""
+        alias = self._table("alias")
+        found = self._rows(self._of_loop("alias", "version").where(alias.c.name == name))
+        return found[0].version if found else None
+
+    def counts(self) -> Counts:
+        """Count what is there."""
+        label = self._table("label")
+        return Counts(
+            predictions=self._count("prediction"),
+            labelled=self._count("label", label.c.ordinal.is_not(None)),
+            parked=self._count("label", label.c.ordinal.is_(None)),
+            feedback=self._count("feedback"),
+            entries=self._count("journal"),
+        )
+
+    def _count(self, name: str, *where: sa.ColumnElement[bool]) -> int:
+        table = self._table(name)
+        counted = sa.select(sa.func.count()).select_from(table)
+        return self._rows(counted.where(table.c.loop == self._loop, *where))[0][0]
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+
+def sqlite_engine(path: Path) -> sa.Engine:
+    """Open a SQLite file so that what is committed survives a power cut.
+
+    Write-ahead log with synchronous=FULL, and BEGIN IMMEDIATE, since a deferred transaction that
+    turns to writing fails at once instead of waiting.
+    """
+    engine = sa.create_engine(f"sqlite:///{path}")
+
+    def connected(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions of its own
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    def begun(connection: sa.Connection) -> None:
+        reads = connection.get_execution_options().get("reads", False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    sa.event.listen(engine, "connect", connected)
+    sa.event.listen(engine, "begin", begun)
+    return engine
+
+
+def check_version(connection: sa.Connection) -> None:
+    """Refuse a database that a newer Ratoon has written; mark a new one."""
+    found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    if found > SCHEMA_VERSION:
+        raise StoreNewer(
+            f"the state has schema version {found}, this Ratoon knows {SCHEMA_VERSION}",
+            hint="install the Ratoon that wrote it, or a newer one",
+        )
+    if not found:
+        connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+
+def loop_names(engine: sa.Engine) -> tuple[str, ...]:
+    """Return the names of the loops that a database holds."""
+    if not sa.inspect(engine).has_table("journal"):
+        return ()
+    with engine.connect().execution_options(**_READING) as connection:
+        found = connection.exec_driver_sql("SELECT DISTINCT loop FROM journal ORDER BY loop")
+        return tuple(row[0] for row in found)
+
+
+def _kept(row: sa.Row[Any]) -> Kept:
+    return Kept(version=wire.loads(ModelVersion, row.body), standing=row.standing)
+
+
+def _entry(row: sa.Row[Any]) -> Entry:
+    draft = Draft(
+        kind=row.kind,
+        at=datetime.fromisoformat(row.at),
+        ids=tuple(json.loads(row.ids)),
+        values=tuple(json.loads(row.labels)),
+        columns={} if row.columns is None else codec.from_bytes(row.columns),
+        note=json.loads(row.note),
+    )
+    joined = RowRange(start=row.joined_start, stop=row.joined_stop)
+    return Entry(seq=row.seq, draft=draft, joined=joined)

@@ -1,0 +1,3 @@
+"""Public check kits for extensions, a virtual clock, a crashing store, drifting streams."""
+
+__all__: list[str] = []

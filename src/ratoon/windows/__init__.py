@@ -1,0 +1,18 @@
+"""Rows, labels, windows and snapshots: what is measured and trained on."""
+
+from ratoon.windows.choices import Everything, Last, SinceChange, TrainOn
+from ratoon.windows.judged import Judged, Scored, Target
+from ratoon.windows.rows import Rows
+from ratoon.windows.snapshot import DatasetSnapshot
+
+__all__ = [
+    "DatasetSnapshot",
+    "Everything",
+    "Judged",
+    "Last",
+    "Rows",
+    "Scored",
+    "SinceChange",
+    "Target",
+    "TrainOn",
+]

@@ -1,0 +1,98 @@
+"""Labels in: numbers or classes, and never a missing one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import narwhals as nw
+import numpy as np
+
+from ratoon.core.errors import BatchEmpty, ValueForbidden
+from ratoon.windows.judged import Floats, Scalar, Target
+
+Labels = tuple[Scalar, ...]
+_MANY_CLASSES = 20
+
+
+def read_labels(values: object, task: str | None = None) -> Labels:
+    """Read a batch of labels: a list, an array or a series of numbers, texts or truths.
+
+    Raises:
+        RowsRefused: where it is empty, or a label is missing, infinite, of no known type, or no
+            number although the task is regression.
+
+    >>> read_labels([1.0, 0.0], "binary")
+    (1, 0)
+    """
+    listed = _listed(values)
+    if not listed:
+        raise BatchEmpty("the batch of labels")
+    return tuple(_label(value, row, task) for row, value in enumerate(listed))
+
+
+def _listed(values: object) -> list[Any]:
+    if isinstance(values, np.ndarray):
+        return cast("list[Any]", values.tolist())
+    if isinstance(values, list | tuple):
+        return [v.item() if isinstance(v, np.generic) else v for v in cast("Sequence[Any]", values)]
+    series = nw.from_native(cast("Any", values), series_only=True)
+    return series.to_list()
+
+
+def _label(value: object, row: int, task: str | None) -> Scalar:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueForbidden("label", "finite", value, row)
+    if not isinstance(value, bool | int | float | str):
+        raise ValueForbidden("label", "a number, a text or a truth", value, row)
+    if task == "regression":
+        if isinstance(value, str | bool):
+            raise ValueForbidden("label", "a number (the task is regression)", value, row)
+        return float(value)
+    if isinstance(value, float) and task is not None:
+        if not value.is_integer():
+            raise ValueForbidden("label", f"a class (the task is {task})", value, row)
+        return int(value)
+    return value
+
+
+def infer_target(labels: Labels) -> Target:
+    """Tell the task from labels: texts, truths or few whole numbers are classes, others a number.
+
+    >>> infer_target(("late", "on time", "late"))
+    Target(task='binary', classes=('late', 'on time'))
+    """
+    if all(isinstance(label, int | float) and not isinstance(label, bool) for label in labels):
+        numbers = set(cast("tuple[float, ...]", labels))
+        if len(numbers) > _MANY_CLASSES or any(number != int(number) for number in numbers):
+            return Target(task="regression")
+        labels = tuple(int(number) for number in numbers)
+    classes = tuple(sorted(set(labels), key=lambda label: (str(type(label)), label)))
+    return Target(task="binary" if len(classes) <= 2 else "multiclass", classes=classes)  # noqa: PLR2004
+
+
+def extended(target: Target, labels: Labels) -> Target:
+    """Return `target` with the classes in `labels` that it does not know, behind its own."""
+    if target.task == "regression":
+        return target
+    new = tuple(dict.fromkeys(label for label in labels if label not in target.classes))
+    if not new:
+        return target
+    classes = target.classes + new
+    return Target(task="binary" if len(classes) <= 2 else "multiclass", classes=classes)  # noqa: PLR2004
+
+
+def encode(target: Target, labels: Labels) -> Floats:
+    """Return labels as numbers: themselves, or the index of their class."""
+    if target.task == "regression":
+        return np.array(labels, dtype=np.float64)
+    index: Mapping[Scalar, int] = {label: i for i, label in enumerate(target.classes)}
+    return np.array([index[label] for label in labels], dtype=np.float64)
+
+
+def decode(target: Target, codes: Floats) -> list[Scalar]:
+    """Return the labels that `encode` made numbers of."""
+    if target.task == "regression":
+        return cast("list[Scalar]", codes.tolist())
+    return [target.classes[int(code)] for code in codes]

@@ -1,0 +1,84 @@
+"""The pinned rows that a training reads."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ratoon.core.deciding import SnapshotPlan
+from ratoon.core.measuring import Window
+from ratoon.core.schema import Schema
+from ratoon.core.wire import Json, dumps, to_json
+from ratoon.windows.frames import to_frame
+from ratoon.windows.judged import Scalar, Target
+from ratoon.windows.labels import Labels
+from ratoon.windows.rows import Array, Rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DatasetSnapshot:
+    """Labelled rows, pinned by their digest: what a trainer is given.
+
+    `X` and `y` go straight into scikit-learn::
+
+        def train(snapshot):
+            return HistGradientBoostingClassifier().fit(snapshot.X, snapshot.y)
+    """
+
+    digest: str  # SHA-256 of schema, features and labels
+    features: Rows
+    labels: Labels
+    target: Target
+    window: Window  # event time and ordinals of the rows
+    plan: SnapshotPlan
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self.labels)
+
+    @property
+    def schema(self) -> Schema:
+        """The features and the kind of frame."""
+        return self.features.schema
+
+    @property
+    def X(self) -> Any:  # noqa: N802 - the name that scikit-learn's users know
+        """The features, as the kind of frame that the loop was given."""
+        return to_frame(self.features)
+
+    @property
+    def y(self) -> Array:
+        """The labels, of shape (rows,)."""
+        return np.array(self.labels)
+
+    def record(self) -> Mapping[str, Json]:
+        """Return what is kept of it beside its rows."""
+        return {
+            "digest": self.digest,
+            "rows": len(self),
+            "window": to_json(self.window),
+            "schema": to_json(self.schema),
+            "plan": to_json(self.plan),
+        }
+
+
+def digest(features: Rows, labels: tuple[Scalar, ...]) -> str:
+    """Return the SHA-256 of the schema, every column and the labels.
+
+    >>> from ratoon.windows.intake import read_rows
+    >>> digest(read_rows({"x": [1, 2]}), (0, 1)) == digest(read_rows({"x": [1, 2]}), (0, 1))
+    True
+    """
+    found = hashlib.sha256(dumps(features.schema.columns).encode())
+    for name in features.schema.names:
+        column = features.columns[name]
+        if column.dtype == object:
+            found.update(dumps(tuple(column.tolist())).encode())
+        else:
+            found.update(np.ascontiguousarray(column).tobytes())
+    found.update(dumps(labels).encode())
+    return found.hexdigest()
