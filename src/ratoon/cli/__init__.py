@@ -1,3 +1,5 @@
 """The command line; it shows state and decides nothing."""
 
-__all__: list[str] = []
+from ratoon.cli.app import app, main
+
+__all__ = ["app", "main"]

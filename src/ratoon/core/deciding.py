@@ -44,6 +44,8 @@ class SnapshotPlan:
     train: RowRange
     holdout: RowRange  # later than every training row; never trained on
     rule: str  # the rule that chose them, in words
+    others: tuple[RowRange, ...] = ()  # other rows to train on; the better model is kept
+    chosen_on: RowRange | None = None  # rows that tell which is better, before the holdout
     since: datetime | None = None  # the change point where the data was cut
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from ratoon.core.errors import SettingInvalid
 from ratoon.core.times import utc
-from ratoon.core.wire import Json
+from ratoon.core.wire import Json, to_json
 
 # What may cause a retraining.
 CONCEPT_DRIFT = "ratoon.drift.concept"
@@ -65,6 +65,8 @@ class Event:
             if not getattr(self, name):
                 setting = f"event {name}"
                 raise SettingInvalid(setting, "a text that is not empty", getattr(self, name))
+        if self.subject == "":
+            raise SettingInvalid("event subject", "None or a text that is not empty", self.subject)
         object.__setattr__(self, "time", utc("event time", self.time))
 
     def to_cloudevent(self) -> dict[str, Json]:
@@ -76,7 +78,7 @@ class Event:
             "type": self.type,
             "time": self.time.isoformat(),
             "datacontenttype": "application/json",
-            "data": dict(self.data),
+            "data": to_json(self.data),
         }
         if self.subject is not None:
             body["subject"] = self.subject

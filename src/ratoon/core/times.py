@@ -49,7 +49,7 @@ def duration(name: str, value: timedelta | str) -> timedelta:
     datetime.timedelta(days=1, seconds=43200)
     """
     length = _read_duration(value) if isinstance(value, str) else value
-    if length is None or length < timedelta(0):
+    if not isinstance(length, timedelta) or length < timedelta(0):
         rule = "a length of time such as '6h' or '1d 12h', or a timedelta, not negative"
         raise SettingInvalid(name, rule, value)
     return length
@@ -59,4 +59,7 @@ def _read_duration(text: str) -> timedelta | None:
     terms = _TERM.findall(text)
     if not terms or _TERM.sub("", text).strip():
         return None
-    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in terms))
+    try:
+        return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in terms))
+    except OverflowError:
+        return None

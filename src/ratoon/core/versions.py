@@ -26,7 +26,7 @@ class Verdict:
     metric: str
     n: int  # paired labelled rows looked at
     effect: float | None = None  # mean loss of the champion minus the challenger's, metric's unit
-    low: float | None = None  # confidence sequence at 1 - alpha
+    low: float | None = None  # bounds of the effect, each holding at all times at 1 - alpha
     high: float | None = None
     evidence: float | None = None  # e-value for "good enough"; 1/alpha passes
     needed: int | None = None  # labels still needed, where inconclusive

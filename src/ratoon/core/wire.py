@@ -64,9 +64,9 @@ def to_json(value: object) -> Json:
 def from_json(kind: Any, value: Any) -> Any:
     """Read a value of type `kind` from what `to_json` made."""
     origin = typing.get_origin(kind)
-    if isinstance(value, dict) and "float" in value and len(cast("dict[str, Any]", value)) == 1:
-        return _FLOATS[value["float"]]
-    if kind is Any or kind is object or origin is typing.Literal:
+    if kind is Any or kind is object:
+        return _plain(value)
+    if origin is typing.Literal:
         return value
     if origin in (Union, types.UnionType):
         return _from_union(typing.get_args(kind), value)
@@ -79,12 +79,27 @@ def from_json(kind: Any, value: Any) -> Any:
     return _from_scalar(kind, value)
 
 
+def _plain(value: Any) -> Any:
+    """Read JSON whose type is not known: only the floats that JSON lacks are restored."""
+    if isinstance(value, list):
+        return [_plain(item) for item in cast("list[Any]", value)]
+    if not isinstance(value, dict):
+        return value
+    items = cast("dict[str, Any]", value)
+    name = items.get("float")
+    if len(items) == 1 and isinstance(name, str) and name in _FLOATS:
+        return _FLOATS[name]
+    return {key: _plain(item) for key, item in items.items()}
+
+
 def _from_scalar(kind: Any, value: Any) -> Any:
+    if kind is float:
+        return float(_plain(value))
     if kind is datetime:
         return datetime.fromisoformat(value)
     if kind is timedelta:
         return timedelta(seconds=value)
-    return float(value) if kind is float else value
+    return value
 
 
 def _from_union(kinds: tuple[Any, ...], value: Any) -> Any:
@@ -96,7 +111,7 @@ def _from_union(kinds: tuple[Any, ...], value: Any) -> Any:
             if getattr(typing.get_origin(kind) or kind, "__name__", None) == tag:
                 return from_json(kind, value)
     rest = [kind for kind in kinds if kind is not types.NoneType]
-    return from_json(rest[0], value) if len(rest) == 1 else value
+    return from_json(rest[0], value) if len(rest) == 1 else _plain(value)
 
 
 def _from_dataclass(kind: type[Any], value: dict[str, Any]) -> Any:
@@ -108,8 +123,10 @@ def _from_dataclass(kind: type[Any], value: dict[str, Any]) -> Any:
 def _from_container(origin: Any, kinds: tuple[Any, ...], value: Any) -> Any:
     if dataclasses.is_dataclass(origin):
         return _from_dataclass(cast("type[Any]", origin), value)
-    if origin is tuple and len(kinds) == 2 and kinds[1] is Ellipsis:
+    if origin is tuple and kinds[1:] == (Ellipsis,):
         return tuple(from_json(kinds[0], item) for item in value)
+    if origin is list:
+        return [from_json(kinds[0], item) for item in value]
     if origin is tuple:
         return tuple(from_json(k, item) for k, item in zip(kinds, value, strict=True))
     return {key: from_json(kinds[1], item) for key, item in value.items()}

@@ -1,3 +1,3 @@
-"""The demo: a model that drifts, is retrained, promoted and rolled back, on one machine."""
+"""The demo: a real stream through a live loop in virtual time, beside what people do without it."""
 
 __all__: list[str] = []

@@ -46,7 +46,7 @@ class _Border:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adwin:
-    r"""ADWIN2: a window that grows while its mean holds, and drops its old part when it does not.
+    """ADWIN2: a window that grows while its mean holds, and drops its old part when it does not.
 
     For every border between two buckets that splits the window of n values, of variance s^2, into
     an older part of n0 and a newer part of n1::

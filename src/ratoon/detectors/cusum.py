@@ -46,7 +46,7 @@ class CusumState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cusum:
-    r"""One-sided CUSUM on standardised measurements, self-starting. The default detector.
+    """One-sided CUSUM on standardised measurements, self-starting. The default detector.
 
     The sum and its alarm are Page's::
 

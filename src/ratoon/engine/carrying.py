@@ -33,7 +33,19 @@ def carried_out(store: Store, loop: str, at: datetime, orders: tuple[Order, ...]
             run = store.run(order.run_id)
             changes.runs.update({} if run is None else {run.id: run})
         changes = _one(changes, (loop, at, champion), order)
+        if isinstance(order, Promote):
+            changes = replace(changes, versions=_with_verdict(store, changes.versions, order))
     return changes
+
+
+def _with_verdict(store: Store, versions: tuple[Kept, ...], order: Promote) -> tuple[Kept, ...]:
+    """Let the version that is promoted carry the verdict that promoted it."""
+    made = next((k for k in versions if k.version.number == order.version), None)
+    kept = made or store.version(order.version)
+    if kept is None:
+        return versions
+    passed = replace(kept, version=replace(kept.version, verdict=order.verdict))
+    return (*(k for k in versions if k is not made), passed)
 
 
 def _one(changes: Changes, where: tuple[str, datetime, int | None], order: Order) -> Changes:
@@ -108,7 +120,7 @@ def _version(run: Run, at: datetime, champion: int | None, order: Register) -> M
         number=order.standing.version,
         created_at=at,
         artifact=wire.from_json(Artifact, artifact),
-        snapshot=steps.wrote(run, "collect", "snapshot"),
+        snapshot=steps.wrote(run, "train", "snapshot"),
         run_id=run.id,
         parent=champion,
         baseline=order.standing.baseline,

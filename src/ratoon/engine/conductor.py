@@ -40,17 +40,18 @@ class Conductor:
         self._store = ports.store
         self.models = Models(ports.store, ports.vault, policy.loop)
         self._evidence = Evidence(ports.store, self.models, schema)
-        self._training = Training(ports, self.models, schema)
+        self._training = Training(ports, self.models, schema, policy.metrics)
         self.deployer = Local()
         self._saved = ports.store.saved()
         self.target = _target(self._saved) or target
+        self._definition = described(policy)
         self.state = self._opened()
 
     def _opened(self) -> PolicyState:
         """Read the state; where the settings have changed, what depends on them starts anew."""
         if self._saved.state is None:
             return self.policy.init()
-        if self._saved.definition == described(self.policy):
+        if self._saved.definition == self._definition:
             return self.policy.load(self._saved.state)
         return self.policy.adopt(self._saved.state)
 
@@ -60,7 +61,12 @@ class Conductor:
         for entry in self._store.entries(self._saved.cursor):
             self._take_in(entry)
             self._finish_training()
-        self._converge()
+
+    def converge(self) -> None:
+        """Let the champion of the records answer."""
+        desired = Traffic(champion=self._store.alias("champion"))
+        if desired.champion is not None and desired != self.deployer.observed():
+            self.deployer.apply(desired, self.models.of_version(desired.champion))
 
     def begin(self, reason: str) -> None:
         """Train the first version, and raise what went wrong if it did."""
@@ -77,9 +83,7 @@ class Conductor:
         plan = SnapshotPlan(train=RowRange(start=0, stop=0), holdout=held_out, rule="adopted")
         now = self._ports.clock.now()
         turn = self.policy.begin(self.state, now, "a model was adopted", plan)
-        self._commit(turn)
-        if turn.state.training is not None:
-            self._training.adopt(turn.state.training, model, self.target)
+        self._commit(turn, adopted=model)
         self.advance()
         self._raise_unless_started()
 
@@ -93,15 +97,30 @@ class Conductor:
             raise TrainingFailed(failed[-1].error or "the first training failed")
 
     def _take_in(self, entry: Entry) -> None:
+        """Take in an entry: what it says first, then its labelled rows, turn by turn.
+
+        Every turn is stored with how far the entry has been taken in, so that nothing of it counts
+        twice, wherever a process ends.
+        """
         if not self._saved.begun:
+            turn = Turn(state=self.state)
             for seen in self._head(entry):
-                self._commit(self.policy.step(self.state, seen))
-            self._saved = replace(self._saved, begun=True)
-        while entry.draft.kind != "history" and self.state.rows < entry.joined.stop:
+                turn = turn.followed_by(self.policy.step(turn.state, seen))
+            if entry.draft.kind == "labels" and entry.joined:
+                self._saved = replace(self._saved, begun=True)
+            else:
+                self._commit(turn, entry)
+        while self._saved.begun:
             self._finish_training()
-            self._commit(self.policy.step(self.state, self._labelled(entry)))
-        self._saved = replace(self._saved, cursor=entry.seq, begun=False)
-        self._commit(Turn(state=self.state))
+            self._commit(self.policy.step(self.state, self._labelled(entry)), entry)
+
+    def _reached(self, entry: Entry | None, state: PolicyState) -> Saved:
+        """Return where the loop is, once the state has taken in what it has of an entry."""
+        if entry is None:
+            return self._saved
+        if entry.draft.kind != "history" and state.rows < entry.joined.stop:
+            return replace(self._saved, begun=True)
+        return replace(self._saved, cursor=entry.seq, begun=False)
 
     def _head(self, entry: Entry) -> list[Seen]:
         """Return what there is to see in an entry but for its labelled rows."""
@@ -127,11 +146,11 @@ class Conductor:
         """Return what is known of the version that a person wants to go back to."""
         if event.type != ROLLBACK_REQUESTED:
             return None
-        to: Any = event.data.get("to")
-        if to is None:
-            reign = self.state.reign
-            to = None if reign is None else self.models.version(reign.standing.version).version.parent
-        return None if to is None else wire.loads(Standing, self.models.version(to).standing)
+        to, reign = event.data.get("to"), self.state.reign
+        if to is None and reign is not None:
+            to = self.models.version(reign.standing.version).version.parent
+        kept = self._store.version(to) if isinstance(to, int) else None
+        return None if kept is None else wire.loads(Standing, kept.standing)
 
     def _labelled(self, entry: Entry) -> Labelled:
         """Return the labelled rows from the open window's first to the entry's last, scored."""
@@ -160,29 +179,35 @@ class Conductor:
         joined = self._store.labelled(entry.joined).values if entry.joined else ()
         self.target = extended(self.target, joined)
 
-    def _commit(self, turn: Turn) -> None:
-        """Store a turn with all that its orders change."""
+    def _commit(self, turn: Turn, entry: Entry | None = None, adopted: Any = None) -> None:
+        """Store a turn with all that its orders change, and how far it has taken in an entry."""
         now = self._ports.clock.now()
         changes = carried_out(self._store, self.policy.loop, now, turn.orders)
-        self._saved = replace(
-            self._saved,
+        runs = tuple(changes.runs.values())
+        if adopted is not None:
+            runs = tuple(self._training.adopt(run, adopted) for run in runs)
+        saved = replace(
+            self._reached(entry, turn.state),
             state=wire.dumps(turn.state),
-            definition=described(self.policy),
+            definition=self._definition,
             schema=wire.dumps(self.schema),
             target=wire.dumps(self.target),
         )
         self._store.commit(
             Record(
-                saved=self._saved,
+                saved=saved,
                 measurements=turn.measurements,
                 events=turn.events,
                 decisions=turn.decisions,
-                runs=tuple(changes.runs.values()),
+                runs=runs,
                 versions=changes.versions,
                 aliases=changes.aliases,
             )
         )
-        self.state = turn.state
+        self._saved, self.state = saved, turn.state
+        if self._ports.notifier is not None:
+            for happened in (*turn.events, *turn.decisions):
+                self._ports.notifier.notify(happened)
 
     def _finish_training(self) -> None:
         """Go on with the run that trains; when it has ended, show the policy how."""
@@ -193,12 +218,6 @@ class Conductor:
         if run is not None:
             self.target = self._training.target_of(run, self.target)
             self._commit(self.policy.step(self.state, self._training.report(run, self.state, self.target)))
-
-    def _converge(self) -> None:
-        """Let the champion of the records answer."""
-        desired = Traffic(champion=self._store.alias("champion"))
-        if desired.champion is not None and desired != self.deployer.observed():
-            self.deployer.apply(desired, self.models.of_version(desired.champion))
 
     def check_time(self) -> bool:
         """Tell whether time alone would make something happen now."""

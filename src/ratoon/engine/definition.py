@@ -12,6 +12,7 @@ from ratoon.core.errors import SettingInvalid
 from ratoon.core.schema import Frame, Task
 from ratoon.core.times import Clock
 from ratoon.engine.clocks import SystemClock
+from ratoon.engine.notifying import Notifier
 from ratoon.executors import Executor, Inline
 from ratoon.gates import Better
 from ratoon.gates.protocol import Gate
@@ -23,7 +24,7 @@ from ratoon.stores.protocol import Store
 from ratoon.stores.vault import Vault
 from ratoon.triggers import AnyOf, Degraded, Drift, Requested
 from ratoon.triggers.protocol import Trigger
-from ratoon.windows.choices import SinceChange, TrainOn
+from ratoon.windows.choices import Chosen, TrainOn
 from ratoon.windows.judged import Target
 from ratoon.windows.snapshot import DatasetSnapshot
 
@@ -42,7 +43,7 @@ class Definition:
     retrain_when: Trigger[Any] = field(default_factory=_usual_trigger, kw_only=True)
     accept_if: Gate[Any] = field(default_factory=Better, kw_only=True)
     rollout: Direct = field(default_factory=Direct, kw_only=True)
-    train_on: TrainOn = field(default_factory=SinceChange, kw_only=True)
+    train_on: TrainOn = field(default_factory=Chosen, kw_only=True)
     limits: Limits = field(default_factory=Limits, kw_only=True)
     autonomy: Autonomy = field(default="automatic", kw_only=True)
     window: int = field(default=200, kw_only=True)
@@ -54,6 +55,7 @@ class Definition:
     vault: Vault | None = field(default=None, kw_only=True, repr=False)
     executor: Executor = field(default_factory=Inline, kw_only=True, repr=False)
     clock: Clock = field(default_factory=SystemClock, kw_only=True, repr=False)
+    notifier: Notifier | None = field(default=None, kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
         """Check the settings that can be checked before there is data."""

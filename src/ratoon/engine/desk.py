@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from ratoon.core import wire
 from ratoon.core.errors import (
-    BatchEmpty,
-    IdRepeated,
+    ColumnsMismatch,
     LengthMismatch,
     LoopNotStarted,
     LoopStarted,
     RowsRefused,
+    SettingInvalid,
     TrainingFailed,
     ValueForbidden,
     VersionUnknown,
@@ -23,19 +23,28 @@ from ratoon.core.events import REQUESTED, ROLLBACK_REQUESTED, Event
 from ratoon.core.ids import derive
 from ratoon.core.schema import Schema
 from ratoon.core.versions import ModelVersion
-from ratoon.core.wire import Json, to_json
+from ratoon.core.wire import Json
+from ratoon.engine.checking import (
+    check_judges,
+    check_settings,
+    checked_event,
+    checked_ids,
+    checked_kinds,
+    checked_ratings,
+)
 from ratoon.engine.conductor import Conductor
 from ratoon.engine.definition import Definition
 from ratoon.engine.evidence import recorded
 from ratoon.engine.results import Predictions
-from ratoon.engine.scoring import score
+from ratoon.engine.scoring import grown, score
 from ratoon.engine.training import Ports, probe
+from ratoon.policies import Policy
 from ratoon.stores.joining import same_content
 from ratoon.stores.protocol import Columns, Draft, Receipt, Store
 from ratoon.stores.vault import Vault
 from ratoon.windows.intake import read_rows, read_times
-from ratoon.windows.judged import Scored, Target
-from ratoon.windows.labels import decode, encode, extended, infer_target, read_labels
+from ratoon.windows.judged import Judged, Scored, Target
+from ratoon.windows.labels import Labels, decode, encode, extended, infer_target, read_labels
 from ratoon.windows.rows import Array, Rows
 from ratoon.windows.snapshot import digest
 
@@ -55,7 +64,8 @@ class Desk:
         saved = store.saved()
         if saved.schema is not None and saved.target is not None:
             schema = wire.loads(Schema, saved.schema)
-            self._conductor = self._conducted(schema, wire.loads(Target, saved.target))
+            target: Target = wire.loads(Target, saved.target)
+            self._conductor = self._conducted(self._policy(target), schema, target)
             self._conductor.advance()
 
     def close(self) -> None:
@@ -72,6 +82,10 @@ class Desk:
         """Take a model that exists as the first champion."""
         table, values, target = self._history(rows, labels)
         probe(model, table, target)
+        target = grown(target, model)
+        said = score(model, table, target)
+        judged = Judged(target=target, labels=encode(target, values), scored=said)
+        check_judges(self._policy(target), judged)
         conductor = self._with_history(table, values, times)
         conductor.take(model)
         return self._champion(conductor)
@@ -81,9 +95,10 @@ class Desk:
         conductor = self._started()
         table = read_rows(rows, conductor.schema)
         moments = read_times(times, len(table), self._clock.now())
-        names = self._named(ids, len(table))
+        names = self._made_ids(len(table)) if ids is None else checked_ids(ids, len(table))
+        conductor.converge()
         served = conductor.deployer.served()
-        assert served is not None  # noqa: S101 - a started loop has converged
+        assert served is not None  # a started loop has a champion to converge to
         scored = score(served.model, table, conductor.target)
         columns = _predicted(table, moments, scored, served.version)
         known = self.store.predictions(names) if ids is not None else {}
@@ -100,8 +115,10 @@ class Desk:
                     columns={name: column[new] for name, column in columns.items()},
                 )
             )
+        version = served.version
         if known:
             scored = _answered_before(scored, known, names, conductor.target)
+            version = version if new else int(known[names[0]]["version"][0])
         conductor.advance()
         outputs = np.array(decode(conductor.target, scored.outputs))
         return Predictions(
@@ -109,7 +126,7 @@ class Desk:
             outputs=outputs,
             scores=scored.scores,
             classes=conductor.target.classes,
-            version=served.version,
+            version=version,
         )
 
     def record(
@@ -119,7 +136,7 @@ class Desk:
         conductor = self._started()
         table = read_rows(rows, conductor.schema)
         moments = read_times(times, len(table), self._clock.now())
-        names = self._named(ids, len(table))
+        names = checked_ids(ids, len(table))
         values = read_labels(outputs, conductor.target.task)
         if len(values) != len(table):
             raise LengthMismatch("the batch", len(table), "outputs", len(values))
@@ -131,6 +148,9 @@ class Desk:
         scored = Scored(
             outputs=encode(target, values), scores=_given_scores(scores, len(table), target)
         )
+        if scored.scores is None:
+            one = Judged(target=target, labels=scored.outputs[:1], scored=scored.take(slice(0, 1)))
+            check_judges(conductor.policy, one)
         champion = self.store.alias("champion")
         columns = _predicted(table, moments, scored, champion or 0)
         draft = Draft(kind="predictions", at=self._clock.now(), ids=names, columns=columns)
@@ -140,10 +160,9 @@ class Desk:
         """Take labels."""
         conductor = self._started()
         values = read_labels(labels, conductor.target.task)
-        names = self._named(ids, len(values))
-        return self._taken(
-            Draft(kind="labels", at=self._clock.now(), ids=names, values=values)
-        )
+        checked_kinds(values, conductor.target, self._definition.task)
+        names = checked_ids(ids, len(values))
+        return self._taken(Draft(kind="labels", at=self._clock.now(), ids=names, values=values))
 
     def feedback(
         self,
@@ -155,11 +174,12 @@ class Desk:
         conductor = self._started()
         if ratings is None and corrections is None:
             raise RowsRefused("feedback needs ratings or corrections", hint="ratings=[-1, 1]")
-        names = self._named(ids, len(list(ids)))
-        rated = [None] * len(names) if ratings is None else [float(value) for value in ratings]
+        names = checked_ids(ids, len(list(ids)))
+        rated = [None] * len(names) if ratings is None else checked_ratings(ratings)
         wanted = (None,) * len(names)
         if corrections is not None:
             wanted = read_labels(list(corrections), conductor.target.task)
+            checked_kinds(wanted, conductor.target, self._definition.task, "correction")
         for what, found in (("ratings", rated), ("corrections", wanted)):
             if len(found) != len(names):
                 raise LengthMismatch("ids", len(names), what, len(found))
@@ -205,7 +225,7 @@ class Desk:
         to = before.parent if to is None else to
         if to is None:
             raise VersionUnknown(self._definition.name, None, (before.number,))
-        conductor.models.version(to)
+        conductor.models.of_version(to)  # it must be there, and whole
         data: dict[str, Json] = {"to": to, "reason": reason, "by": by}
         self.emit(ROLLBACK_REQUESTED, data, self._definition.name, ("person", None))
         return self._champion(conductor).number
@@ -219,37 +239,63 @@ class Desk:
         if conductor.check_time():
             self._taken(Draft(kind="tick", at=self._clock.now()))
 
-    def _history(self, rows: object, labels: object) -> tuple[Rows, tuple[Any, ...], Target]:
-        definition = self._definition
-        table = rows if isinstance(rows, Rows) else read_rows(rows, frame=definition.frame)
-        values = read_labels(labels, definition.task)
+    def _history(self, rows: object, labels: object) -> tuple[Rows, Labels, Target]:
+        """Read the rows that a loop begins with; after a fit that failed they must look alike."""
+        definition, known = self._definition, self._conductor
+        schema = None if known is None else known.schema
+        table = read_rows(rows, schema, frame=definition.frame)
+        values = read_labels(labels, definition.task if known is None else known.target.task)
         if len(values) != len(table):
             raise LengthMismatch("the batch", len(table), "labels", len(values))
-        target = infer_target(values)
-        if definition.task == "regression":
-            target = Target(task="regression")
-        elif definition.task is not None:
-            target = Target(task=definition.task, classes=target.classes)
+        target = self._target(values) if known is None else extended(known.target, values)
+        checked_kinds(values, target, definition.task)
         return table, values, target
+
+    def _target(self, values: Labels) -> Target:
+        """Tell what is predicted from the first labels, unless the task was said."""
+        task, target = self._definition.task, infer_target(values)
+        if task == "regression":
+            return Target(task="regression")
+        return target if task is None else Target(task=task, classes=target.classes)
+
+    def _policy(self, target: Target) -> Policy:
+        """Return the policy for the task that the first labels had.
+
+        A class that comes later makes two classes three, and nothing of the policy.
+        """
+        first = next(iter(self.store.entries(0)), None)
+        return self._definition.policy(
+            target if first is None else self._target(first.draft.values)
+        )
 
     def _with_history(self, rows: object, labels: object, times: object) -> Conductor:
         """Store the rows that a loop begins with, once, and open its conductor."""
-        table, values, target = self._history(rows, labels)
-        note: dict[str, Json] = {"digest": digest(table, values)}
-        first = next(iter(self.store.entries(0)), None)
         if self.store.alias("champion") is not None:
             raise LoopStarted(self._definition.name)
+        table, values, target = self._history(rows, labels)
         moments = read_times(times, len(table), self._clock.now())
-        self._conductor = self._conducted(table.schema, target)
-        if first is None or first.draft.note.get("digest") != note["digest"]:
-            columns = {**_features(table), "time": moments}
+        policy = self._policy(target)
+        check_settings(policy, target)
+        note: dict[str, Json] = {"digest": digest(table, values)}
+        columns = {**_features(table), "time": moments}
+        if self._is_new(columns, note["digest"]):
             now = self._clock.now()
-            self._append(
-                Draft(kind="history", at=now, values=values, columns=columns, note=note)
-            )
+            self._append(Draft(kind="history", at=now, values=values, columns=columns, note=note))
+        self._conductor = self._conducted(policy, table.schema, target)
         return self._conductor
 
-    def _conducted(self, schema: Schema, target: Target) -> Conductor:
+    def _is_new(self, columns: Columns, digest: Json) -> bool:
+        """Tell whether rows of history are not stored yet; they must look like those that are."""
+        for entry in self.store.entries(0):
+            if entry.draft.note.get("digest") == digest:
+                return False
+            before = entry.draft.columns
+            if entry.draft.kind == "history" and set(before) != set(columns):
+                missing, extra = before.keys() - columns.keys(), columns.keys() - before.keys()
+                raise ColumnsMismatch(tuple(sorted(missing)), tuple(sorted(extra)))
+        return True
+
+    def _conducted(self, policy: Policy, schema: Schema, target: Target) -> Conductor:
         definition = self._definition
         ports = Ports(
             store=self.store,
@@ -258,7 +304,7 @@ class Desk:
             clock=definition.clock,
             trainer=definition.trainer,
         )
-        return Conductor(definition.policy(target), ports, schema, target)
+        return Conductor(policy, ports, schema, target)
 
     def _started(self) -> Conductor:
         if self._conductor is None or self.store.alias("champion") is None:
@@ -291,25 +337,18 @@ class Desk:
     ) -> Draft:
         now, (source, event_id) = self._clock.now(), origin
         found = event_id or derive("event", self._definition.name, kind, self.store.last_seq() + 1)
+        if data is not None and not isinstance(data, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
+            raise SettingInvalid("event data", "a mapping of names to JSON values", data)
         event = Event(
             id=found, source=source, type=kind, time=now, subject=subject, data=dict(data or {})
         )
-        return Draft(kind="event", at=now, note={"event": to_json(event)})
+        return Draft(kind="event", at=now, note={"event": checked_event(event)})
 
-    def _named(self, ids: Sequence[str] | None, rows: int) -> tuple[str, ...]:
-        """Check the ids of a batch, or make them."""
-        if ids is None:
-            first = self._made
-            self._made += rows
-            return tuple(f"{self._epoch:x}-{n}" for n in range(first, first + rows))
-        names = tuple(str(value) for value in cast("Sequence[object]", list(ids)))
-        if not names:
-            raise BatchEmpty("the batch of ids")
-        if len(names) != rows:
-            raise LengthMismatch("the batch", rows, "ids", len(names))
-        if len(set(names)) < len(names):
-            raise IdRepeated(next(name for name in names if names.count(name) > 1))
-        return names
+    def _made_ids(self, rows: int) -> tuple[str, ...]:
+        """Make the ids of a batch."""
+        first = self._made
+        self._made += rows
+        return tuple(f"{self._epoch:x}-{n}" for n in range(first, first + rows))
 
     def _answer(self, columns: Columns, target: Target) -> object:
         return decode(target, columns["output"])[0]

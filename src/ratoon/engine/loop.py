@@ -15,6 +15,7 @@ from ratoon.core.versions import ModelVersion
 from ratoon.core.wire import Json
 from ratoon.engine.definition import Definition
 from ratoon.engine.desk import Desk
+from ratoon.engine.history import History
 from ratoon.engine.records import Records
 from ratoon.engine.results import Predictions, Status
 from ratoon.stores.folder import FolderLock, open_folder
@@ -43,7 +44,8 @@ class Loop(Definition):
         retrain_when: by default a drift of the primary metric, or 10 % worse than at validation.
         accept_if: by default a challenger must be better, by a paired test on the same new labels.
         rollout: how traffic moves, and how long labels may undo it.
-        train_on: which labelled rows; by default those since the change point, else all.
+        train_on: which labelled rows; by default all, or those since the change point, whichever makes
+            the better model.
         limits: cooldown, budget of retrainings a day, pause after one that brought nothing.
         autonomy: "automatic", or "observe": only record what it would do.
         window: labelled rows a measurement.
@@ -56,6 +58,7 @@ class Loop(Definition):
         vault: where models and snapshots lie.
         executor: where trainings run.
         clock: where time comes from.
+        notifier: told of every event and decision that the loop makes.
 
     Example:
         >>> from sklearn.linear_model import LogisticRegression
@@ -218,6 +221,10 @@ class Loop(Definition):
     def why(self, version: int | None = None) -> str:
         """Tell why a version is live, or why it was: who or what caused it, and the evidence."""
         return self.records.why(version)
+
+    def history(self) -> History:
+        """Return all that arrived, as it arrived: what `ratoon.replay` runs other policies on."""
+        return History.of_store(self._open().store, self.name)
 
     # Its life
 

@@ -14,6 +14,7 @@ from ratoon.core.versions import ModelVersion
 from ratoon.engine.results import Status
 from ratoon.engine.why import Lineage, told
 from ratoon.policies import PolicyState
+from ratoon.policies.state import Reign
 from ratoon.stores.protocol import Store
 
 
@@ -75,10 +76,10 @@ class Records:
             challenger=None if challenger is None else self.version(challenger),
             since=since,
             counts=self._store.counts(),
-            latest={m.metric: m for m in measured if m.subject is None},
+            latest={m.metric: m for m in measured if _is_of(m, reign)},
             run=runs[-1] if runs else None,
             waiting=waiting,
-            retrainings=sum(isinstance(d, Retrain) for d in self.decisions()),
+            retrainings=max(0, sum(isinstance(d, Retrain) for d in self.decisions()) - 1),
             refused=sum(run.status == "refused" for run in runs),
             rollbacks=sum(run.status == "rolled back" for run in runs),
         )
@@ -125,5 +126,14 @@ class Records:
         return tuple(
             other
             for other in self.runs()
-            if other.status in ("refused", "failed") and begin <= other.started_at <= run.started_at
+            if other.id != run.id
+            and other.status in ("refused", "failed")
+            and begin <= other.started_at <= run.started_at
         )
+
+
+def _is_of(m: Measurement, reign: Reign | None) -> bool:
+    """Tell whether a measurement is of the champion's time, and of it as a whole."""
+    if reign is None or m.subject is not None or m.window.rows is None:
+        return False
+    return m.window.rows.start >= reign.since_row

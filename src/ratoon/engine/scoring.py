@@ -8,9 +8,11 @@ import numpy as np
 
 from ratoon.core.errors import ModelUnusable
 from ratoon.windows.frames import to_frame
-from ratoon.windows.judged import Floats, Scored, Target, widened
+from ratoon.windows.judged import Floats, Scalar, Scored, Target, widened
 from ratoon.windows.labels import Labels, encode, extended
 from ratoon.windows.rows import Rows
+
+_ROUNDING = 1e-6  # how far a probability of single precision may lie outside of [0, 1]
 
 
 def score(model: Any, rows: Rows, target: Target) -> Scored:
@@ -63,6 +65,9 @@ def _by_probability(model: Any, frame: Any, rows: int, target: Target) -> Scored
         raise ModelUnusable(f"predict_proba gave shape {given.shape} for {rows} rows")
     if not np.isfinite(given).all():
         raise ModelUnusable("the model gave a probability that is NaN or infinite")
+    if ((given < -_ROUNDING) | (given > 1 + _ROUNDING)).any():
+        worst = given.flat[np.abs(given - 0.5).argmax()]
+        raise ModelUnusable(f"the model gave a probability that is not between 0 and 1: {worst:.4g}")
     codes = encode(target, classes).astype(np.intp)
     scores = np.zeros((rows, len(target.classes)))
     scores[:, codes] = given
@@ -84,12 +89,26 @@ def known_classes(model: Any) -> Labels:
     classes = getattr(model, "classes_", None)
     if classes is None:
         raise ModelUnusable("the model has predict_proba but no classes_")
-    return tuple(_plain(value) for value in np.asarray(classes).tolist())
+    found = tuple(_plain(value) for value in np.asarray(classes).tolist())
+    if not all(isinstance(value, Scalar) for value in found):
+        raise ModelUnusable(
+            f"the model's classes are not those of one label: {classes!r}",
+            hint="a model gives one output a row",
+        )
+    return found
 
 
 def grown(target: Target, model: Any) -> Target:
-    """Return `target` with the classes that a model knows."""
-    return extended(target, known_classes(model)) if hasattr(model, "classes_") else target
+    """Return `target` with the classes that a model knows; some of them must be those of labels."""
+    if not hasattr(model, "classes_") or target.task == "regression":
+        return target
+    classes = known_classes(model)
+    if target.classes and not set(classes) & set(target.classes):
+        raise ModelUnusable(
+            f"the model's classes {list(classes)} are none of the labels {list(target.classes)}",
+            hint="fit on the labels as they are given: snapshot.y",
+        )
+    return extended(target, classes)
 
 
 def _plain(value: Any) -> Any:

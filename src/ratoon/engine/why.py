@@ -59,14 +59,16 @@ def _because(lineage: Lineage) -> list[str]:
 
 
 def _data(lineage: Lineage) -> list[str]:
-    decision = lineage.decision
-    if not isinstance(decision, Retrain):
+    decision, run = lineage.decision, lineage.run
+    if not isinstance(decision, Retrain) or run is None:
         return []
     plan, snapshot = decision.plan, lineage.version.snapshot
-    digest = "" if snapshot is None else f", snapshot {snapshot[:16]}…"
+    trained = next((step for step in run.steps if step.name == "train"), None)
+    digest = "" if snapshot is None else f"snapshot {snapshot[:16]}…, "
+    chosen = "" if trained is None else f" ({trained.decided})"
     return [
         "trained on",
-        f"  {plan.rule}: rows {plan.train.start} to {plan.train.stop}{digest}",
+        f"  {digest}{plan.rule}{chosen}",
         f"  first judged on rows {plan.holdout.start} to {plan.holdout.stop}, never trained on",
     ]
 

@@ -11,6 +11,9 @@ from ratoon.windows.judged import Floats
 
 _LARGEST_BET = 0.5  # share of the capital that a worst row may cost
 _PRIOR = 0.25  # second moment that is assumed before the first row
+_NEAREST, _RATIO, _STEPS = 2e-4, 1.15, 68  # how far from the centre the candidate means stand
+_BATCH = 512  # rows that are bet on at once against all candidates
+_ROUNDING = 1e-9  # a candidate's log capital and that of `play` differ by less
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,50 +77,79 @@ def labels_needed(bet: Bet, alpha: float) -> int | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """A confidence sequence for the mean of numbers in [0, 1]: what it needs to go on."""
+    """A confidence sequence for the mean of numbers in [-1, 1]: what it needs to go on."""
 
     n: int = 0
-    total: float = 0.0
-    spread: float = 0.0  # sum of squared distances from the running mean
-    weights: float = 0.0
-    weighted: float = 0.0
-    penalty: float = 0.0
+    total: float = 0.0  # sum of the numbers
+    squares: float = 0.0  # sum of their squares
+    above: tuple[float, ...] = ()  # log capital of the bets that the mean is above each candidate
+    below: tuple[float, ...] = ()  # the same for below
 
 
-def widen(bounds: Bounds, values: Floats, alpha: float) -> Bounds:
-    """Take `values` in [0, 1] into the confidence sequence at 1 - alpha.
+def candidates(centre: float) -> Floats:
+    """Return the means between -1 and 1 that are tested: `centre`, and others ever farther off.
 
-    The predictable plug-in empirical-Bernstein sequence (Waudby-Smith & Ramdas 2024, theorem 2):
-    lambda_t = min(1/2, sqrt(2 ln(2/alpha) / (v_{t-1} t ln(1+t)))), psi(l) = (-ln(1-l) - l) / 4.
+    The first stands 0.0002 off, each further one 1.15 times as far as the one before it.
     """
-    t = bounds.n + np.arange(1, len(values) + 1)
+    offsets = _NEAREST * _RATIO ** np.arange(_STEPS)
+    means = np.concatenate([centre - offsets[::-1], [centre], centre + offsets])
+    return means[(means > -1) & (means < 1)]
+
+
+def widen(bounds: Bounds, values: Floats, centre: float) -> Bounds:
+    """Take `values` in [-1, 1] into the confidence sequence around `centre`.
+
+    Two bets run against each candidate m, both with the stakes of `play`: on the values less m
+    that the mean is above it, on m less the values that it is below.
+    """
+    for start in range(0, len(values), _BATCH):
+        bounds = _widened(bounds, values[start : start + _BATCH], candidates(centre))
+    return bounds
+
+
+def _widened(bounds: Bounds, values: Floats, means: Floats) -> Bounds:
     totals = np.cumsum(np.concatenate([[bounds.total], values]))
-    means = (0.5 + totals) / (1 + np.concatenate([[bounds.n], t]))
-    squares = (values - means[1:]) ** 2
-    spreads = np.cumsum(np.concatenate([[bounds.spread], squares]))
-    variances = (0.25 + spreads[:-1]) / t
-    weights = np.minimum(0.5, np.sqrt(2 * math.log(2 / alpha) / (variances * t * np.log1p(t))))
-    psi = (-np.log1p(-weights) - weights) / 4
-    penalties = 4 * (values - means[:-1]) ** 2 * psi
+    squares = np.cumsum(np.concatenate([[bounds.squares], values**2]))
+    before = (bounds.n + np.arange(len(values)))[:, None]  # rows before each
+    sums = totals[:-1, None] - before * means
+    seconds = squares[:-1, None] - 2 * means * totals[:-1, None] + before * means**2
+    stakes = sums / (_PRIOR + np.maximum(seconds, 0.0))
+    gains = values[:, None] - means
+    above = np.log1p(np.clip(stakes, 0.0, _LARGEST_BET / (1 + means)) * gains)
+    below = np.log1p(np.clip(-stakes, 0.0, _LARGEST_BET / (1 - means)) * -gains)
     return Bounds(
         n=bounds.n + len(values),
         total=float(totals[-1]),
-        spread=float(spreads[-1]),
-        weights=_carried(bounds.weights, weights),
-        weighted=_carried(bounds.weighted, weights * values),
-        penalty=_carried(bounds.penalty, penalties),
+        squares=float(squares[-1]),
+        above=_carried(bounds.above, above),
+        below=_carried(bounds.below, below),
     )
 
 
-def interval(bounds: Bounds, alpha: float) -> tuple[float, float]:
-    """Return the confidence sequence's interval now, within [0, 1]."""
-    if not bounds.weights:
-        return 0.0, 1.0
-    middle = bounds.weighted / bounds.weights
-    half = (math.log(2 / alpha) + bounds.penalty) / bounds.weights
-    return max(0.0, middle - half), min(1.0, middle + half)
+def interval(bounds: Bounds, centre: float, alpha: float) -> tuple[float, float]:
+    """Return the confidence sequence's interval now, within [-1, 1].
+
+    A candidate is refuted where its capital has reached 1 / alpha. The lower bound is the highest
+    candidate up to which all are refuted, the upper bound the lowest from which all are; neither
+    contradicts what `play` says of `centre`. Each of them holds at all times with a chance of
+    1 - alpha: where the lower one is wrong, the lowest candidate above the true mean is refuted,
+    and the bet against that one is fair or worse.
+
+    Source: Waudby-Smith & Ramdas 2024, section 4, the hedged capital, here each side by itself.
+    """
+    if not bounds.n:
+        return -1.0, 1.0
+    means, limit = candidates(centre), -math.log(alpha) - _ROUNDING
+    over, under = np.array(bounds.above) >= limit, np.array(bounds.below) >= limit
+    low = np.concatenate([[-1.0], means])[int(np.cumprod(over).sum())]
+    high = np.concatenate([[1.0], means[::-1]])[int(np.cumprod(under[::-1]).sum())]
+    middle = int(np.searchsorted(means, centre))
+    low = max(low, centre) if over[middle] else low
+    high = min(high, centre) if under[middle] else high
+    return float(low), float(high)
 
 
-def _carried(so_far: float, values: Floats) -> float:
-    """Sum in order, so that splitting a batch gives the same bits."""
-    return float(np.cumsum(np.concatenate([[so_far], values]))[-1])
+def _carried(so_far: tuple[float, ...], growth: Floats) -> tuple[float, ...]:
+    """Add up in the order of the rows, so that splitting a batch gives the same bits."""
+    start = np.array([so_far or (0.0,) * growth.shape[1]])
+    return tuple(np.cumsum(np.concatenate([start, growth]), axis=0)[-1].tolist())

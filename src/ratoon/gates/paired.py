@@ -16,13 +16,13 @@ from ratoon.core.settings import not_negative, positive, share, whole
 from ratoon.core.versions import Outcome, Verdict
 from ratoon.gates.betting import Bet, Bounds, interval, labels_needed, play, widen
 from ratoon.gates.protocol import Looked
-from ratoon.metrics import by_name
+from ratoon.metrics import RMSE, by_name
 from ratoon.metrics.protocol import Metric
-from ratoon.windows.judged import Floats, Judged, Target
+from ratoon.windows.judged import Floats, Judged, Scored, Target
 
 _USUAL = ("brier", "mae", "accuracy")  # judged by default, the first that was measured
-_MEANS = ("accuracy", "brier", "log_loss", "mae")
-_CLIP = 5.0  # an unbounded row loss is cut at so many times the champion's mean loss
+_OF_SCORES = ("log_loss", "roc_auc")  # whoever measures these has probabilities
+_CLIP = 5.0  # differences of unbounded losses are cut at so many times the champion's mean loss
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +30,10 @@ class Evidence:
     """What has been seen of the difference so far."""
 
     metric: str  # the metric whose row losses are compared
-    bound: float  # the largest row loss; larger ones are cut
+    bound: float  # the largest difference of row losses; larger ones are cut
     better: Bet = Bet()  # that the challenger is good enough
     worse: Bet = Bet()  # that it is not
-    effect: Bounds = Bounds()  # the mean difference, scaled to [0, 1]
+    effect: Bounds = Bounds()  # the mean difference, scaled to [-1, 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +61,19 @@ class Better:
     def __post_init__(self) -> None:
         """Check the settings."""
         not_negative("by", self.by)
-        _check(self.metric, self.alpha, self.patience)
+        _check(self.metric, self.alpha, self.patience, ("by", self.by))
 
     def init(self, baseline: Mapping[str, Measurement], target: Target, /) -> Evidence:
         """Return the state before any row."""
-        return no_evidence(self.metric, baseline, target)
+        return no_evidence(self.metric, baseline, target, self.by)
 
     def load(self, value: Any, /) -> Evidence:
         """Read the state from JSON."""
         return wire.from_json(Evidence, value)
 
-    def step(self, state: Evidence, champion: Judged, challenger: Judged, /) -> tuple[Evidence, Looked]:
+    def step(
+        self, state: Evidence, champion: Judged, challenger: Judged, /
+    ) -> tuple[Evidence, Looked]:
         """Bet on the difference row by row."""
         return _look(self, state, (champion, challenger), -self.by)
 
@@ -101,17 +103,19 @@ class NotWorse:
     def __post_init__(self) -> None:
         """Check the settings."""
         positive("margin", self.margin)
-        _check(self.metric, self.alpha, self.patience)
+        _check(self.metric, self.alpha, self.patience, ("margin", self.margin))
 
     def init(self, baseline: Mapping[str, Measurement], target: Target, /) -> Evidence:
         """Return the state before any row."""
-        return no_evidence(self.metric, baseline, target)
+        return no_evidence(self.metric, baseline, target, self.margin)
 
     def load(self, value: Any, /) -> Evidence:
         """Read the state from JSON."""
         return wire.from_json(Evidence, value)
 
-    def step(self, state: Evidence, champion: Judged, challenger: Judged, /) -> tuple[Evidence, Looked]:
+    def step(
+        self, state: Evidence, champion: Judged, challenger: Judged, /
+    ) -> tuple[Evidence, Looked]:
         """Bet on the difference row by row."""
         return _look(self, state, (champion, challenger), self.margin)
 
@@ -121,48 +125,105 @@ class NotWorse:
 
 
 def no_evidence(
-    metric: str | Metric | None, baseline: Mapping[str, Measurement], target: Target
+    metric: str | Metric | None,
+    baseline: Mapping[str, Measurement],
+    target: Target,
+    margin: float = 0.0,
 ) -> Evidence:
-    """Return the state before any row, for the given metric or the task's usual one."""
-    found = resolved(metric, baseline)
+    """Return the state before any row, for the given metric or the task's usual one.
+
+    Raises `SettingInvalid` where no usual metric fits, where `margin` is no less than the largest
+    row loss, and where losses have no bound and the champion's were not measured.
+    """
+    found = resolved(metric, baseline, target)
     bound = found.bound(target)
     if bound is None:
-        measured = baseline.get(found.name)
-        mean = measured.value if measured is not None else None
-        bound = _CLIP * mean if mean else 1.0
+        return Evidence(metric=found.name, bound=max(_scale(found, baseline), 2 * margin))
+    _check_margin(("margin", margin), found, bound)
     return Evidence(metric=found.name, bound=bound)
 
 
-def resolved(metric: str | Metric | None, baseline: Mapping[str, Measurement]) -> Metric:
+def resolved(
+    metric: str | Metric | None, baseline: Mapping[str, Measurement], target: Target
+) -> Metric:
     """Return the metric itself: the given one, or the task's usual mean of row losses."""
     if metric is None:
-        metric = next((name for name in _USUAL if name in baseline), None)
-    if metric is None:
-        rule = "named, as none of " + ", ".join(_USUAL) + " was measured on the champion"
-        raise SettingInvalid("the gate's metric", rule, None)
+        measured = (name for name in _USUAL if name in baseline)
+        metric = next(measured, None) or _usual(baseline, target)
     return by_name(metric) if isinstance(metric, str) else metric
 
 
-def differences(
-    metric: Metric, bound: float, champion: Judged, challenger: Judged
-) -> Floats:
-    """Return the champion's row losses minus the challenger's, scaled into [-1, 1]."""
-    return (_cut(metric, champion, bound) - _cut(metric, challenger, bound)) / bound
+def check_metric(metric: str | Metric | None) -> None:
+    """Refuse a metric that is no mean of row losses."""
+    found = _named(metric)
+    if found is None:
+        return
+    if isinstance(found, RMSE) or found.losses(_no_rows(found)) is None:
+        rule = "a mean of row losses, such as accuracy, brier, log_loss or mae"
+        raise SettingInvalid("the gate's metric", rule, found.name)
 
 
-def _check(metric: str | Metric | None, alpha: float, patience: int) -> None:
+def differences(metric: Metric, bound: float, champion: Judged, challenger: Judged) -> Floats:
+    """Return the champion's row losses minus the challenger's, scaled and cut into [-1, 1]."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        gains = _losses(metric, champion) - _losses(metric, challenger)
+        return np.clip(np.nan_to_num(gains) / bound, -1.0, 1.0)
+
+
+def _usual(baseline: Mapping[str, Measurement], target: Target) -> str:
+    if target.task == "regression":
+        return "mae"
+    return "brier" if any(name in baseline for name in _OF_SCORES) else "accuracy"
+
+
+def _scale(metric: Metric, baseline: Mapping[str, Measurement]) -> float:
+    """Return where differences of losses without a bound are cut."""
+    measured = baseline.get(metric.name)
+    if measured is None and metric.name == "mae":
+        measured = baseline.get("rmse")
+    if measured is None:
+        rule = "among the loop's metrics, as its row losses have no bound"
+        raise SettingInvalid("the gate's metric", rule, metric.name)
+    return _CLIP * abs(measured.value or 0.0) or 1.0
+
+
+def _check(
+    metric: str | Metric | None, alpha: float, patience: int, margin: tuple[str, float]
+) -> None:
     share("alpha", alpha)
     whole("patience", patience, least=1)
-    if isinstance(metric, str) and metric not in _MEANS:
-        rule = "a mean of row losses: " + ", ".join(_MEANS)
-        raise SettingInvalid("the gate's metric", rule, metric)
+    check_metric(metric)
+    found = _named(metric)
+    if found is not None:
+        bounds = [found.bound(_target(task)) for task in found.tasks]
+        _check_margin(margin, found, max(math.inf if b is None else b for b in bounds))
 
 
-def _cut(metric: Metric, judged: Judged, bound: float) -> Floats:
+def _check_margin(margin: tuple[str, float], metric: Metric, bound: float) -> None:
+    """Refuse a margin that no difference can exceed."""
+    if margin[1] >= bound:
+        rule = f"below {bound:g}, the largest loss of a row by {metric.name}"
+        raise SettingInvalid(margin[0], rule, margin[1])
+
+
+def _named(metric: str | Metric | None) -> Metric | None:
+    return by_name(metric) if isinstance(metric, str) else metric
+
+
+def _target(task: str) -> Target:
+    return Target(task=task, classes=() if task == "regression" else (0, 1))
+
+
+def _no_rows(metric: Metric) -> Judged:
+    empty = np.zeros(0)
+    return Judged(target=_target(min(metric.tasks)), labels=empty, scored=Scored(outputs=empty))
+
+
+def _losses(metric: Metric, judged: Judged) -> Floats:
     losses = metric.losses(judged)
     if losses is None:
         raise SettingInvalid("the gate's metric", "a mean of row losses", metric.name)
-    return np.minimum(losses, bound)
+    return losses
 
 
 def _look(
@@ -182,21 +243,23 @@ def _look(
         bound=state.bound,
         better=play(state.better, d + scaled, 1 - scaled, gate.alpha)[0],
         worse=play(state.worse, -d - scaled, 1 + scaled, gate.alpha)[0],
-        effect=widen(state.effect, (d + 1) / 2, gate.alpha),
+        effect=widen(state.effect, d, -scaled),
     )
     outcome: Outcome = "inconclusive"
     if passed == rows:
         outcome = "pass"
     elif failed == rows or after.better.n >= gate.patience:
         outcome = "fail"
-    verdict = _verdict(gate, after, outcome, worse=failed == rows)
+    verdict = _verdict(gate, after, outcome, centre=-scaled, worse=failed == rows)
     return after, Looked(verdict=verdict, rows=rows)
 
 
-def _verdict(gate: Better | NotWorse, state: Evidence, outcome: Outcome, *, worse: bool) -> Verdict:
-    low, high = (state.bound * (2 * edge - 1) for edge in interval(state.effect, gate.alpha))
+def _verdict(
+    gate: Better | NotWorse, state: Evidence, outcome: Outcome, *, centre: float, worse: bool
+) -> Verdict:
+    low, high = (state.bound * edge for edge in interval(state.effect, centre, gate.alpha))
     n = state.better.n
-    effect = state.bound * (2 * state.effect.total / n - 1) if n else None
+    effect = state.bound * state.effect.total / n if n else None
     needed = None
     if outcome == "inconclusive":
         needed = min(labels_needed(state.better, gate.alpha) or gate.patience, gate.patience - n)
@@ -222,7 +285,11 @@ def _reason(
     worse: bool,
 ) -> str:
     effect, low, high, n, needed = numbers
-    seen = f"on {n} rows" if effect is None else f"by {effect:+.4g} [{low:+.4g}, {high:+.4g}] on {n} rows"
+    seen = (
+        f"on {n} rows"
+        if effect is None
+        else f"by {effect:+.4g} [{low:+.4g}, {high:+.4g}] on {n} rows"
+    )
     match outcome:
         case "pass":
             return f"{metric} loss lower {seen}"

@@ -29,7 +29,13 @@ class Untested:
         """Return the empty state."""
         return NoEvidence()
 
-    def step(self, state: NoEvidence, champion: Judged, challenger: Judged, /) -> tuple[NoEvidence, Looked]:  # noqa: ARG002 - the protocol's
+    def step(
+        self,
+        state: NoEvidence,
+        champion: Judged,
+        challenger: Judged,  # noqa: ARG002 - the protocol's
+        /,
+    ) -> tuple[NoEvidence, Looked]:
         """Pass."""
         verdict = Verdict(gate="Untested()", outcome="pass", reason="untested", metric="", n=0)
         return state, Looked(verdict=verdict, rows=len(champion))

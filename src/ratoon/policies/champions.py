@@ -21,7 +21,8 @@ from ratoon.core.measuring import Measurement, RowRange, Window
 from ratoon.core.times import from_micros
 from ratoon.core.versions import Verdict
 from ratoon.policies import retraining
-from ratoon.policies.asking import ask, event_of, fact
+from ratoon.policies.asking import ask
+from ratoon.policies.facts import event_of, fact
 from ratoon.policies.settings import Settings
 from ratoon.policies.state import InputWindow, Reign, Standing, Training, Trial, Waiting, Watch
 from ratoon.policies.turn import Fail, Judge, Promote, Register, Reported, Restore, Settle, Told, Turn
@@ -227,7 +228,7 @@ def _promote(  # noqa: PLR0913 - one line a fact
     run_id, verdict = run
     turn = settle(settings, turn, at)
     before, watch = turn.state.reign, None
-    if before is not None:
+    if before is not None and settings.rollout.watch:
         baseline = {m.metric: m for m in before.standing.baseline}
         lifetime = turn.state.rows - before.since_row
         started = settings.rollout.init(baseline, target)
@@ -267,6 +268,10 @@ def _nothing_gained(
     turn = ask(settings, turn, at, triggers.Refused())
     if turn.state.reign is None:
         return turn
+    waited = turn.state.waiting
+    if waited is not None and retraining.asked_for(waited.causes):
+        turn = turn.now(replace(turn.state, waiting=None))
+        return retraining.attempt(settings, turn, at, retraining.merge(causes, waited.causes))
     reason = f"{why}; a later try with {retry_row - turn.state.rows} more labels"
     waiting = Waiting(causes=causes, until_row=retry_row, reason=reason)
     return retraining.wait(settings, turn, at, waiting)

@@ -10,7 +10,7 @@ from ratoon.core import wire
 from ratoon.core.deciding import Firing, SnapshotPlan
 from ratoon.core.events import REQUESTED, ROLLBACK_REQUESTED
 from ratoon.policies import champions, watching
-from ratoon.policies.asking import event_of
+from ratoon.policies.facts import event_of
 from ratoon.policies.retraining import attempt, retrain
 from ratoon.policies.settings import Settings
 from ratoon.policies.state import PolicyState

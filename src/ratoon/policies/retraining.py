@@ -6,11 +6,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from ratoon.core.deciding import Alternative, Firing, Hold, Retrain, Wait
-from ratoon.core.events import REQUESTED
+from ratoon.core.events import REFUSED, REQUESTED
 from ratoon.core.ids import derive
+from ratoon.core.versions import Verdict
+from ratoon.policies.facts import fact
 from ratoon.policies.settings import Settings
-from ratoon.policies.state import Training, Waiting
-from ratoon.policies.turn import Train, Turn
+from ratoon.policies.state import Training, Trial, Waiting
+from ratoon.policies.turn import Judge, Train, Turn
 
 
 def decision_id(settings: Settings, turn: Turn) -> str:
@@ -24,17 +26,32 @@ def consider(settings: Settings, turn: Turn, at: datetime, causes: tuple[Firing,
         return turn
     state = turn.state
     if state.training is not None:
-        return hold(settings, turn, at, causes, f"{state.training.run_id} is training already")
+        reason = f"{state.training.run_id} is training already"
+        return _behind(settings, turn, at, causes, reason)
     if state.trial is not None:
-        reason = f"the challenger of {state.trial.run_id} is under test already"
+        if not _newer(causes, state.trial.standing.trained_rows):
+            reason = f"the challenger of {state.trial.run_id} is under test already"
+            return _behind(settings, turn, at, causes, reason)
+        turn = _overtaken(settings, turn, at, state.trial)
+        state = turn.state
+    if state.waiting is None:
+        return attempt(settings, turn, at, causes)
+    merged = merge(state.waiting.causes, causes)
+    if asked_for(causes) or _newer(causes, state.tried_row):
+        return attempt(settings, turn.now(replace(state, waiting=None)), at, merged)
+    turn = turn.now(replace(state, waiting=replace(state.waiting, causes=merged)))
+    return hold(settings, turn, at, causes, f"joined what waits already: {state.waiting.reason}")
+
+
+def _behind(
+    settings: Settings, turn: Turn, at: datetime, causes: tuple[Firing, ...], reason: str
+) -> Turn:
+    """Coalesce causes into what is under way; what a person asked for is looked at after it."""
+    if not asked_for(causes):
         return hold(settings, turn, at, causes, reason)
-    if state.waiting is not None and not _asked(causes):
-        merged = replace(state.waiting, causes=merge(state.waiting.causes, causes))
-        turn = turn.now(replace(state, waiting=merged))
-        return hold(settings, turn, at, causes, f"joined what waits already: {merged.reason}")
-    if state.waiting is not None:
-        causes = merge(state.waiting.causes, causes)
-    return attempt(settings, turn.now(replace(state, waiting=None)), at, causes)
+    before = () if turn.state.waiting is None else turn.state.waiting.causes
+    waiting = Waiting(causes=merge(before, causes), reason=reason)
+    return wait(settings, turn, at, waiting)
 
 
 def ripen(settings: Settings, turn: Turn, at: datetime) -> Turn:
@@ -51,7 +68,7 @@ def ripen(settings: Settings, turn: Turn, at: datetime) -> Turn:
 
 def attempt(settings: Settings, turn: Turn, at: datetime, causes: tuple[Firing, ...]) -> Turn:
     """Retrain, unless something speaks against it now."""
-    state, asked = turn.state, _asked(causes)
+    state, asked = turn.state, asked_for(causes)
     since_row, since = _newest_change(causes)
     if settings.autonomy == "observe" and not asked:
         reason = "autonomy is 'observe': it would retrain now"
@@ -63,7 +80,7 @@ def attempt(settings: Settings, turn: Turn, at: datetime, causes: tuple[Firing, 
     if state.rows < needed:
         reason = f"{needed - state.rows} more labelled rows are needed to train on"
         return wait(settings, turn, at, Waiting(causes=causes, until_row=needed, reason=reason))
-    if state.rows < state.retry_row and not asked:
+    if state.rows < state.retry_row and not asked and not _newer(causes, state.tried_row):
         reason = f"the last retraining brought nothing; {state.retry_row - state.rows} more labels"
         waiting = Waiting(causes=causes, until_row=state.retry_row, reason=reason)
         return wait(settings, turn, at, waiting)
@@ -88,6 +105,7 @@ def retrain(
         turn.state,
         training=Training(run_id=run_id, causes=causes, plan=plan),
         retrained=settings.limits.kept(turn.state.retrained, at),
+        tried_row=plan.train.stop,
     )
     return turn.now(state).decide(decision).order(Train(run_id=run_id, decision=decision))
 
@@ -130,7 +148,27 @@ def merge(old: tuple[Firing, ...], new: tuple[Firing, ...]) -> tuple[Firing, ...
     return tuple(reversed(first.values())) + extra
 
 
-def _asked(causes: tuple[Firing, ...]) -> bool:
+def _newer(causes: tuple[Firing, ...], trained_rows: int) -> bool:
+    """Tell whether a change came after data that was trained on.
+
+    A model of such data knows nothing of the change: to go on testing it, or to wait because it
+    was no good, would only lose time.
+    """
+    since_row = _newest_change(causes)[0]
+    return since_row is not None and since_row >= trained_rows
+
+
+def _overtaken(settings: Settings, turn: Turn, at: datetime, trial: Trial) -> Turn:
+    """End a trial because the world has changed since its challenger was trained."""
+    reason = "the data changed again after it was trained"
+    verdict = Verdict(gate="none", outcome="fail", reason=reason, metric="", n=0)
+    event = fact(settings.loop, REFUSED, at, trial.run_id, {"run": trial.run_id, "reason": reason})
+    turn = turn.now(replace(turn.state, trial=None)).record(event)
+    return turn.order(Judge(run_id=trial.run_id, verdict=verdict))
+
+
+def asked_for(causes: tuple[Firing, ...]) -> bool:
+    """Tell whether a person is among the causes."""
     return any(cause.event_type == REQUESTED for cause in causes)
 
 

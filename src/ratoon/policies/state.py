@@ -98,6 +98,7 @@ class PolicyState:
     watch: Watch | None = None
     retrained: tuple[datetime, ...] = ()  # the latest decisions to retrain
     failures: int = 0  # retrainings in a row that brought nothing
-    retry_row: int = 0  # ordinal before which only a person may retrain
+    retry_row: int = 0  # ordinal before which only a person or a newer change brings a retraining
+    tried_row: int = 0  # ordinal after the last row that was trained on
     versions: int = 0  # numbers given so far
     decisions: int = 0  # decisions made so far

@@ -181,3 +181,13 @@ class Turn:
         """Return the turn with one more decision."""
         state = replace(self.state, decisions=self.state.decisions + 1)
         return replace(self, state=state, decisions=(*self.decisions, decision))
+
+    def followed_by(self, later: Turn) -> Turn:
+        """Return both turns as one; `later` began with the state of this one."""
+        return Turn(
+            state=later.state,
+            measurements=(*self.measurements, *later.measurements),
+            events=(*self.events, *later.events),
+            decisions=(*self.decisions, *later.decisions),
+            orders=(*self.orders, *later.orders),
+        )

@@ -1,3 +1,6 @@
-"""Reports: what a loop or a replay did, rendered to be read."""
+"""Reports: what a loop or a replay did, as one HTML file that opens without a network."""
 
-__all__: list[str] = []
+from ratoon.report.page import write_report
+from ratoon.report.story import Comparison, Fact, Line, Story
+
+__all__ = ["Comparison", "Fact", "Line", "Story", "write_report"]

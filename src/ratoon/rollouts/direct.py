@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from ratoon.core.measuring import Measurement
 from ratoon.core.settings import share, whole
 from ratoon.gates.betting import Bet, play
-from ratoon.gates.paired import differences, no_evidence
+from ratoon.gates.paired import check_metric, differences, no_evidence
 from ratoon.metrics import by_name
 from ratoon.metrics.protocol import Metric
 from ratoon.windows.judged import Judged, Target
@@ -19,7 +19,7 @@ class WatchState:
     """What the labels since the promotion say of the old and the new champion."""
 
     metric: str
-    bound: float  # the largest row loss; larger ones are cut
+    bound: float  # the largest difference of row losses; larger ones are cut
     against: Bet = Bet()  # that the replaced model was better
 
     @property
@@ -51,20 +51,23 @@ class Direct:
     """
 
     metric: str | Metric | None = None  # as for a gate
-    watch: int = field(default=2000, kw_only=True)  # labelled rows
+    watch: int = field(default=2000, kw_only=True)  # labelled rows; 0: nobody watches
     alpha: float = field(default=0.01, kw_only=True)  # chance of undoing a change for the better
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        whole("watch", self.watch, least=1)
+        whole("watch", self.watch, least=0)
         share("alpha", self.alpha)
+        check_metric(self.metric)
 
     def init(self, baseline: Mapping[str, Measurement], target: Target, /) -> WatchState:
         """Return the state at the promotion."""
         start = no_evidence(self.metric, baseline, target)
         return WatchState(metric=start.metric, bound=start.bound)
 
-    def step(self, state: WatchState, champion: Judged, replaced: Judged, /) -> tuple[WatchState, Seen]:
+    def step(
+        self, state: WatchState, champion: Judged, replaced: Judged, /
+    ) -> tuple[WatchState, Seen]:
         """Take in rows that both scored; stop where the guard is breached or the watch is over."""
         metric = by_name(state.metric) if isinstance(self.metric, str | None) else self.metric
         d = differences(metric, state.bound, champion, replaced)[: self.watch - state.rows]

@@ -11,11 +11,16 @@ from ratoon.stores.protocol import Columns
 from ratoon.windows.rows import Array
 
 
+_COMPRESSED = 64  # rows; below, the headers of compressed buffers cost more than they save
+
+
 def to_bytes(columns: Columns) -> bytes:
-    """Write columns of one length as one Arrow record batch, compressed."""
+    """Write columns of one length as one Arrow record batch, compressed where that pays."""
     batch = to_batch(columns)
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
+    pays = batch.num_rows >= _COMPRESSED
+    options = pa.ipc.IpcWriteOptions(compression="zstd" if pays else None)
+    with pa.ipc.new_stream(sink, batch.schema, options=options) as writer:
         writer.write_batch(batch)
     return sink.getvalue().to_pybytes()
 

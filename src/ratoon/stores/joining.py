@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from ratoon.windows.rows import Array
 
 Address = tuple[int, int]
 """Where a row stands: the journal entry, and its place in it."""
+
+_OF_THE_MOMENT = frozenset({"time", "version"})
 
 
 def gather(addresses: Sequence[Address], read: Callable[[int], Columns]) -> Columns:
@@ -38,7 +41,10 @@ def gather(addresses: Sequence[Address], read: Callable[[int], Columns]) -> Colu
 
 
 def same_content(what: str, row_id: str, known: Columns, row: int, sent: Columns, at: int) -> None:
-    """Refuse a row that is known with another content; times and unsent columns do not count.
+    """Refuse a row that is known with another content.
+
+    What is not sent again does not count, nor does when it came and which version was champion
+    then: the same row may come twice, later, and from another process.
 
     Args:
         what: the kind of row, for the message.
@@ -49,9 +55,15 @@ def same_content(what: str, row_id: str, known: Columns, row: int, sent: Columns
         at: its place in `sent`.
     """
     for name in sent:
-        if name == "time" or name not in known:
+        if name in _OF_THE_MOMENT:
             continue
-        before, after = known[name][row], sent[name][at]
+        before = _plain(known[name][row]) if name in known else None
+        after = _plain(sent[name][at])
         if before != after and not (before != before and after != after):  # noqa: PLR0124 - NaN
             shown = name.removeprefix("feature:")
             raise IdConflict(what, row_id, f"{shown}: {before!r} before, {after!r} now")
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as Python has it, for comparison and for people; NaT stays what it is."""
+    return value.item() if isinstance(value, np.generic) and value == value else value  # noqa: PLR0124 - NaT

@@ -15,7 +15,18 @@ from ratoon.core.measuring import Measurement, RowRange
 from ratoon.core.running import Run
 from ratoon.core.versions import Alias
 from ratoon.stores.joining import Address, gather, same_content
-from ratoon.stores.protocol import Columns, Counts, Draft, Entry, Kept, LabelledRows, Receipt, Record, Saved
+from ratoon.stores.protocol import (
+    Aliases,
+    Columns,
+    Counts,
+    Draft,
+    Entry,
+    Kept,
+    LabelledRows,
+    Receipt,
+    Record,
+    Saved,
+)
 from ratoon.windows.judged import Scalar
 
 
@@ -44,8 +55,14 @@ class MemoryStore:
     _versions: dict[int, Kept] = field(default_factory=dict[int, Kept])
     _aliases: dict[Alias, int | None] = field(default_factory=dict["Alias", "int | None"])
 
-    def append(self, draft: Draft, /) -> Receipt:
+    def append(self, draft: Draft, /, *, aliases: Aliases | None = None) -> Receipt:
         """Store what arrived, once."""
+        receipt = self._append(draft)
+        if receipt.seq is not None:
+            self._aliases.update(aliases or {})
+        return receipt
+
+    def _append(self, draft: Draft) -> Receipt:
         match draft.kind:
             case "history":
                 return self._append_history(draft)
@@ -63,7 +80,8 @@ class MemoryStore:
     def _push(self, draft: Draft, joined: int) -> int:
         seq, stop = len(self._entries) + 1, len(self._labels)
         rows = RowRange(start=stop - joined, stop=stop)
-        self._entries.append(Entry(seq=seq, draft=draft, joined=rows))
+        columns = {name: column.copy() for name, column in draft.columns.items()}
+        self._entries.append(Entry(seq=seq, draft=replace(draft, columns=columns), joined=rows))
         return seq
 
     def _append_history(self, draft: Draft) -> Receipt:
@@ -170,14 +188,18 @@ class MemoryStore:
         return self._saved
 
     def commit(self, record: Record, /) -> None:
-        """Store what a turn changed."""
+        """Store what a turn changed: all of it is read before any of it is kept."""
+        events, measurements = [*record.events], [*record.measurements]
+        decisions = [*record.decisions]
+        runs = {run.id: run for run in record.runs}
+        versions = {kept.version.number: kept for kept in record.versions}
         self._saved = record.saved
-        self._measurements.extend(record.measurements)
-        for event in record.events:
+        self._measurements.extend(measurements)
+        for event in events:
             self._events.setdefault((event.source, event.id), event)
-        self._decisions.extend(record.decisions)
-        self._runs.update({run.id: run for run in record.runs})
-        self._versions.update({kept.version.number: kept for kept in record.versions})
+        self._decisions.extend(decisions)
+        self._runs.update(runs)
+        self._versions.update(versions)
         self._aliases.update(record.aliases)
 
     def events(self) -> Sequence[Event]:

@@ -17,6 +17,7 @@ from ratoon.windows.judged import Scalar
 from ratoon.windows.rows import Array
 
 Columns: TypeAlias = Mapping[str, Array]
+Aliases: TypeAlias = Mapping[Alias, int | None]
 EntryKind = Literal["history", "predictions", "labels", "feedback", "event", "tick"]
 NO_ROWS = RowRange(start=0, stop=0)
 
@@ -97,7 +98,7 @@ class Record:
     decisions: Sequence[Decision] = ()
     runs: Sequence[Run] = ()  # new or changed
     versions: Sequence[Kept] = ()
-    aliases: Mapping[Alias, int | None] = field(default_factory=dict[Alias, "int | None"])
+    aliases: Aliases = field(default_factory=dict[Alias, "int | None"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,13 +115,17 @@ class Counts:
 class Store(Protocol):
     """Keeps one loop. Every write is durable when the call returns, and whole or not there."""
 
-    def append(self, draft: Draft, /) -> Receipt:
+    def append(self, draft: Draft, /, *, aliases: Aliases | None = None) -> Receipt:
         """Store what arrived, once.
 
         Predictions and labels whose id is known with the same content are not stored again; with
         another content the whole draft is refused (`IdConflict`). A label joins its prediction;
         without one it is parked and joins it when it comes. Feedback needs a known prediction
         (`RowsRefused`), and is given once, like a label. An event whose (source, id) is known is not stored again.
+
+        `aliases` are pointed in the same write, unless nothing of the draft was new: so a rollback
+        that a person asks for holds at once, and the loop comes to the same when it takes in the
+        event.
         """
         ...
 

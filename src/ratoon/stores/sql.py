@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,24 @@ from ratoon.core.measuring import Measurement, RowRange
 from ratoon.core.running import Run
 from ratoon.core.versions import Alias, ModelVersion
 from ratoon.stores import columns as codec
-from ratoon.stores.joining import gather
-from ratoon.stores.protocol import Columns, Counts, Draft, Entry, Kept, LabelledRows, Receipt, Record, Saved
+from ratoon.stores.joining import Address, gather
+from ratoon.stores.protocol import (
+    Aliases,
+    Columns,
+    Counts,
+    Draft,
+    Entry,
+    Kept,
+    LabelledRows,
+    Receipt,
+    Record,
+    Saved,
+)
 from ratoon.stores.tables import SCHEMA_VERSION, tables
-from ratoon.stores.writing import Writing, scalar
+from ratoon.stores.writing import Writing, batched, scalar
 
-_CACHED_ENTRIES = 256
+_WARM_ENTRIES = 256  # journal entries whose columns stay in memory
 _PAGE = 500  # journal entries read at once
-_ASKED = 500  # ids asked for at once
 _READING: Mapping[str, bool] = {"reads": True}  # readers do not wait for the writer
 
 
@@ -39,18 +50,24 @@ class SqlStore:
         self._loop = loop
         self._metadata = sa.MetaData()
         tables(self._metadata)
-        with engine.begin() as connection:
-            check_version(connection)
-            self._metadata.create_all(connection)
-        self._read = functools.lru_cache(_CACHED_ENTRIES)(self._read_columns)
+        prepare(engine, self._metadata)
+        self._warm: OrderedDict[int, Columns] = OrderedDict()
 
-    def append(self, draft: Draft, /) -> Receipt:
+    def append(self, draft: Draft, /, *, aliases: Aliases | None = None) -> Receipt:
         """Store what arrived, once."""
+        with self._writing() as writing:
+            return writing.append(draft, aliases or {})
+
+    @contextmanager
+    def _writing(self) -> Iterator[Writing]:
+        """Open a transaction that writes; it is undone where it does not come to its end."""
         with self._engine.begin() as connection:
-            writing = Writing(
-                connection=connection, tables=self._metadata.tables, loop=self._loop, read=self._read
+            yield Writing(
+                connection=connection,
+                tables=self._metadata.tables,
+                loop=self._loop,
+                read=lambda seq: self._columns([seq])[seq],
             )
-            return writing.append(draft)
 
     def _table(self, name: str) -> sa.Table:
         return self._metadata.tables[name]
@@ -85,10 +102,24 @@ class SqlStore:
         last = sa.select(sa.func.max(journal.c.seq)).where(journal.c.loop == self._loop)
         return self._rows(last)[0][0] or 0
 
-    def _read_columns(self, seq: int) -> Columns:
+    def _columns(self, seqs: Iterable[int]) -> Mapping[int, Columns]:
+        """Read the columns of journal entries; those read last stay warm."""
+        wanted = dict.fromkeys(seqs)
+        found = {seq: self._warm[seq] for seq in wanted if seq in self._warm}
+        cold = [seq for seq in wanted if seq not in found]
         journal = self._table("journal")
-        found = self._rows(self._of_loop("journal", "columns").where(journal.c.seq == seq))
-        return codec.from_bytes(found[0].columns)
+        for asked in batched(cold):
+            rows = self._rows(
+                self._of_loop("journal", "seq", "columns").where(journal.c.seq.in_(asked))
+            )
+            found |= {row.seq: codec.from_bytes(row.columns) for row in rows}
+        self._warm.update({seq: found[seq] for seq in cold[-_WARM_ENTRIES:]})
+        while len(self._warm) > _WARM_ENTRIES:
+            self._warm.popitem(last=False)
+        return found
+
+    def _gathered(self, addresses: Sequence[Address]) -> Columns:
+        return gather(addresses, self._columns(seq for seq, _ in addresses).__getitem__)
 
     def labelled(self, rows: RowRange, /) -> LabelledRows:
         """Read labelled rows by their ordinals."""
@@ -102,20 +133,19 @@ class SqlStore:
             rows=rows,
             ids=tuple(row.id for row in found),
             values=tuple(scalar(row.value) for row in found),
-            columns=gather([(row.seq, row.offset) for row in found], self._read),
+            columns=self._gathered([(row.seq, row.offset) for row in found]),
         )
 
     def predictions(self, ids: Sequence[str], /) -> Mapping[str, Columns]:
         """Read the predictions with these ids."""
         table = self._table("prediction")
-        found: dict[str, Columns] = {}
-        for start in range(0, len(ids), _ASKED):
-            asked = list(ids[start : start + _ASKED])
-            for row in self._rows(
-                self._of_loop("prediction", "id", "seq", "offset").where(table.c.id.in_(asked))
-            ):
-                found[row.id] = gather([(row.seq, row.offset)], self._read)
-        return found
+        places: dict[str, Address] = {}
+        for asked in batched(ids):
+            picked = self._of_loop("prediction", "id", "seq", "offset")
+            rows = self._rows(picked.where(table.c.id.in_(asked)))
+            places |= {row.id: (row.seq, row.offset) for row in rows}
+        entries = self._columns(seq for seq, _ in places.values())
+        return {name: gather([place], entries.__getitem__) for name, place in places.items()}
 
     def saved(self) -> Saved:
         """Return where the loop is."""
@@ -135,10 +165,7 @@ class SqlStore:
 
     def commit(self, record: Record, /) -> None:
         """Store what a turn changed."""
-        with self._engine.begin() as connection:
-            writing = Writing(
-                connection=connection, tables=self._metadata.tables, loop=self._loop, read=self._read
-            )
+        with self._writing() as writing:
             writing.commit(record)
 
     def _bodies(self, name: str, kind: Any, order: str = "position") -> list[Any]:
@@ -218,7 +245,7 @@ def sqlite_engine(path: Path) -> sa.Engine:
 
     def connected(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # the driver must not begin transactions of its own
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000"):
+        for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL"):
             connection.execute(f"PRAGMA {pragma}")
 
     def begun(connection: sa.Connection) -> None:
@@ -230,16 +257,26 @@ def sqlite_engine(path: Path) -> sa.Engine:
     return engine
 
 
-def check_version(connection: sa.Connection) -> None:
-    """Refuse a database that a newer Ratoon has written; mark a new one."""
-    found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+def prepare(engine: sa.Engine, metadata: sa.MetaData) -> None:
+    """Make the tables where there are none; a database that has them is only read."""
+    with engine.connect().execution_options(**_READING) as connection:
+        if _schema_version(connection):
+            return
+    with engine.begin() as connection:
+        if not _schema_version(connection):
+            metadata.create_all(connection)
+            connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+
+def _schema_version(connection: sa.Connection) -> int:
+    """Return the version of the tables, 0 for none; refuse those of a newer Ratoon."""
+    found: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
     if found > SCHEMA_VERSION:
         raise StoreNewer(
             f"the state has schema version {found}, this Ratoon knows {SCHEMA_VERSION}",
             hint="install the Ratoon that wrote it, or a newer one",
         )
-    if not found:
-        connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA_VERSION}")
+    return found
 
 
 def loop_names(engine: sa.Engine) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +20,8 @@ from ratoon.stores import formats
 from ratoon.windows.judged import Target
 from ratoon.windows.rows import Rows
 from ratoon.windows.snapshot import DatasetSnapshot, digest
+
+_RESTORE = "restore the file from a backup, or roll back to another version"
 
 
 class Vault(Protocol):
@@ -83,12 +86,13 @@ class FileVault:
     def model(self, artifact: Artifact, /) -> Any:
         """Read a model."""
         path = self._model_path(artifact.sha256)
+        if not path.exists():
+            raise ArtifactCorrupt(f"{path} is missing", hint=_RESTORE)
         body = path.read_bytes()
         found = hashlib.sha256(body).hexdigest()
         if found != artifact.sha256:
             raise ArtifactCorrupt(
-                f"{path} has SHA-256 {found}, not that of its name",
-                hint="restore the file from a backup, or roll back to another version",
+                f"{path} has SHA-256 {found}, not that of its name", hint=_RESTORE
             )
         return formats.load(body, artifact.format)
 
@@ -96,7 +100,10 @@ class FileVault:
         return self.home / "models" / name[:2] / name
 
     def keep_snapshot(self, snapshot: DatasetSnapshot, /) -> None:
-        """Write the rows as Parquet with page checksums, and beside them what is known of them."""
+        """Write the rows as Parquet, and beside them what is known of them.
+
+        The file is called by the digest of the rows and the SHA-256 of its bytes.
+        """
         import pyarrow as pa  # noqa: PLC0415 - slow to import
         import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -110,22 +117,27 @@ class FileVault:
         table = pa.Table.from_batches([batch]).replace_schema_metadata(about)
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
-        write_durably(self._snapshot_path(snapshot.digest), sink.getvalue().to_pybytes())
+        body = sink.getvalue().to_pybytes()
+        name = f"{snapshot.digest}.{hashlib.sha256(body).hexdigest()}.parquet"
+        write_durably(self.home / "snapshots" / name, body)
 
     def snapshot(self, digest: str, /) -> DatasetSnapshot:
-        """Read a snapshot."""
-        import pyarrow.parquet as pq  # noqa: PLC0415 - slow to import
+        """Read a snapshot: the first file of that digest whose bytes are those of its name."""
+        import pyarrow as pa  # noqa: PLC0415 - slow to import
+        import pyarrow.parquet as pq  # noqa: PLC0415
 
-        path = self._snapshot_path(digest)
-        try:
-            table = pq.read_table(path, page_checksum_verification=True)
-        except OSError as error:
-            raise SnapshotCorrupt(f"{path} cannot be read: {error}") from error
-        about = {k.decode(): v.decode() for k, v in table.schema.metadata.items()}
-        return _snapshot(path, digest, codec.from_table(table), about)
-
-    def _snapshot_path(self, name: str) -> Path:
-        return self.home / "snapshots" / f"{name}.parquet"
+        paths = sorted((self.home / "snapshots").glob(f"{digest}.*.parquet"))
+        for path in paths:
+            body = path.read_bytes()
+            if path.name != f"{digest}.{hashlib.sha256(body).hexdigest()}.parquet":
+                continue
+            table = pq.read_table(pa.BufferReader(body), page_checksum_verification=True)
+            about = {k.decode(): v.decode() for k, v in table.schema.metadata.items()}
+            return _snapshot(path, digest, codec.from_table(table), about)
+        what = (
+            f"{paths[0]} does not have the SHA-256 of its name" if paths else "its file is missing"
+        )
+        raise SnapshotCorrupt(f"snapshot {digest} cannot be read: {what}", hint=_RESTORE)
 
 
 def _snapshot(
@@ -152,17 +164,34 @@ def _snapshot(
 
 def write_durably(path: Path, body: bytes) -> None:
     """Write aside, flush to the disk, rename, flush the folder; an equal file stays as it is."""
-    if path.exists():
+    if path.exists() and path.read_bytes() == body:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with aside.open("wb") as file:
-        file.write(body)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    _make_folder(path.parent)
+    aside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
     try:
-        os.fsync(folder)
+        with aside.open("wb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
     finally:
-        os.close(folder)
+        aside.unlink(missing_ok=True)
+    _flush_folder(path.parent)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder with its parents, each of them on the disk before something is in it."""
+    missing = [part for part in (folder, *folder.parents) if not part.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in reversed(missing):
+        _flush_folder(part.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    if os.name == "nt":  # pragma: no cover - Windows cannot open a folder to flush it
+        return
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -13,15 +13,22 @@ from ratoon.core import wire
 from ratoon.stores import columns as codec
 from ratoon.stores.joining import same_content
 from ratoon.stores.memory import chosen, event_in, same_label, unknown_prediction
-from ratoon.stores.protocol import Columns, Draft, Receipt, Record
+from ratoon.stores.protocol import Aliases, Columns, Draft, Receipt, Record
 from ratoon.windows.judged import Scalar
 
-_ASKED = 500  # ids asked for at once
+_ASKED = 500  # values asked for at once: databases bound the parameters of a statement
+T = TypeVar("T")
 
 
 def scalar(text: str) -> Scalar:
     """Read a label from its JSON text."""
     return json.loads(text)
+
+
+def batched(values: Sequence[T]) -> Iterator[list[T]]:
+    """Cut values into lists that one statement can ask for."""
+    for start in range(0, len(values), _ASKED):
+        yield list(values[start : start + _ASKED])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +40,14 @@ class Writing:
     loop: str
     read: Callable[[int], Columns]
 
-    def append(self, draft: Draft) -> Receipt:
-        """Store what arrived, once."""
+    def append(self, draft: Draft, aliases: Aliases) -> Receipt:
+        """Store what arrived, once, and point `aliases` with it."""
+        receipt = self._append(draft)
+        if receipt.seq is not None:
+            self._point(aliases)
+        return receipt
+
+    def _append(self, draft: Draft) -> Receipt:
         match draft.kind:
             case "history":
                 return self._history(draft)
@@ -47,7 +60,9 @@ class Writing:
             case "event":
                 return self._event(draft)
             case "tick":
-                return Receipt(seq=self._push(draft, self._next_seq(), self._ordinal(), 0), stored=1)
+                return Receipt(
+                    seq=self._push(draft, self._next_seq(), self._ordinal(), 0), stored=1
+                )
 
     def _history(self, draft: Draft) -> Receipt:
         seq, first, n = self._next_seq(), self._ordinal(), len(draft.values)
@@ -79,10 +94,8 @@ class Writing:
             return Receipt(seq=None, repeated=len(known))
         kept, seq, first = chosen(draft, new), self._next_seq(), self._ordinal()
         places = {row_id: offset for offset, row_id in enumerate(kept.ids)}
-        self._insert(
-            "prediction", [{"id": i, "seq": seq, "offset": o} for i, o in places.items()]
-        )
-        parked = [row_id for row_id in self._known("label", kept.ids)]
+        self._insert("prediction", [{"id": i, "seq": seq, "offset": o} for i, o in places.items()])
+        parked = list(self._known("label", kept.ids))
         parked.sort(key=places.__getitem__)
         for ordinal, row_id in enumerate(parked, start=first):
             self._join(row_id, ordinal, seq, places[row_id])
@@ -153,8 +166,9 @@ class Writing:
             },
         )
         for name, found in (("measurement", record.measurements), ("decision", record.decisions)):
-            start = self._next("position", name)
-            rows = [{"position": start + i, "body": wire.dumps(x)} for i, x in enumerate(found)]
+            bodies = [wire.dumps(value) for value in found]
+            start = self._next("position", name) if bodies else 0
+            rows = [{"position": start + i, "body": body} for i, body in enumerate(bodies)]
             self._insert(name, rows)
         for event in record.events:
             self._record_event(event.source, event.id, wire.dumps(event))
@@ -166,7 +180,10 @@ class Writing:
         for kept in record.versions:
             body = {"body": wire.dumps(kept.version), "standing": kept.standing}
             self._put("version", {"loop": self.loop, "number": kept.version.number}, body)
-        for name, version in record.aliases.items():
+        self._point(record.aliases)
+
+    def _point(self, aliases: Aliases) -> None:
+        for name, version in aliases.items():
             self._put("alias", {"loop": self.loop, "name": name}, {"version": version})
 
     def _record_event(self, source: str, event_id: str, body: str) -> bool:
@@ -203,8 +220,7 @@ class Writing:
     def _known(self, name: str, ids: Sequence[str]) -> dict[str, sa.Row[Any]]:
         table = self.tables[name]
         found: dict[str, sa.Row[Any]] = {}
-        for start in range(0, len(ids), _ASKED):
-            asked = list(ids[start : start + _ASKED])
+        for asked in batched(ids):
             query = sa.select(table).where(table.c.loop == self.loop, table.c.id.in_(asked))
             found.update({row.id: row for row in self.connection.execute(query)})
         return found

@@ -86,6 +86,7 @@ class DegradedState:
 
     beyond: int = 0
     since: datetime | None = None
+    since_row: int | None = None
     armed: bool = True
 
 
@@ -135,12 +136,11 @@ class Degraded(Combines):
         room = sign * (measured.value - limit)  # below 0 where it is beyond the limit
         state = self._rearmed(state, room, baseline, limit)
         if room + self.sure * (measured.stderr or 0.0) >= 0:
-            return replace(state, beyond=0, since=None), QUIET
-        since = state.since or measured.window.start
-        state = replace(state, beyond=state.beyond + 1, since=since)
+            return replace(state, beyond=0, since=None, since_row=None), QUIET
+        state = _counted(state, measured)
         if state.beyond < self.windows or not state.armed:
             return state, QUIET
-        fired = self._firing(view, measured, limit, since)
+        fired = self._firing(view, measured, limit, state)
         return replace(state, armed=False), _one(fired)
 
     def _limit(self, baseline: Measurement | None, *, greater_is_better: bool) -> float | None:
@@ -161,7 +161,7 @@ class Degraded(Combines):
         return replace(state, armed=room >= half)
 
     def _firing(
-        self, view: View, measured: Measurement, limit: float, since: datetime
+        self, view: View, measured: Measurement, limit: float, state: DegradedState
     ) -> Firing:
         return Firing(
             trigger=str(self),
@@ -171,7 +171,8 @@ class Degraded(Combines):
                 f"for {self.windows} windows"
             ),
             at=view.at,
-            since=since,
+            since=state.since,
+            since_row=state.since_row,
             subject=measured.metric,
             evidence={
                 "measurement": wire.to_json(measured),
@@ -185,6 +186,19 @@ class Degraded(Combines):
         """Write it as a person would."""
         limit = f"by={self.by}" if self.beyond is None else f"beyond={self.beyond}"
         return f"Degraded({', '.join(filter(None, [self.metric, limit]))})"
+
+
+def _counted(state: DegradedState, measured: Measurement) -> DegradedState:
+    """Count a window beyond the limit, and remember where the first of them began."""
+    window = measured.window
+    first = state.beyond == 0
+    row = None if window.rows is None else window.rows.start
+    return replace(
+        state,
+        beyond=state.beyond + 1,
+        since=window.start if first else state.since,
+        since_row=row if first else state.since_row,
+    )
 
 
 def _worse_up(greater_is_better: bool, m: Measurement) -> Measurement:  # noqa: FBT001 - a fact of the metric

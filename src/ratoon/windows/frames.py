@@ -28,11 +28,11 @@ def to_frame(rows: Rows) -> Any:
         case "polars":
             import polars as pl  # noqa: PLC0415 - only where a person uses polars
 
-            return pl.DataFrame({name: _listed(col) for name, col in rows.columns.items()})
+            return pl.DataFrame(_listed(rows))
         case "arrow":
             import pyarrow as pa  # noqa: PLC0415 - only where a person uses Arrow
 
-            return pa.table({name: pa.array(_listed(c)) for name, c in rows.columns.items()})
+            return pa.table(_listed(rows))
 
 
 def to_array(rows: Rows) -> Array:
@@ -46,5 +46,7 @@ def to_array(rows: Rows) -> Array:
     return table
 
 
-def _listed(column: Array) -> Any:
-    return column.tolist() if column.dtype == object else column
+def _listed(rows: Rows) -> dict[str, Any]:
+    """Return the columns in the schema's order, texts as lists."""
+    columns = {name: rows.columns[name] for name in rows.schema.names}
+    return {n: c.tolist() if c.dtype == object else c for n, c in columns.items()}

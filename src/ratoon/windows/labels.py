@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import cast
 
-import narwhals as nw
 import numpy as np
 
 from ratoon.core.errors import BatchEmpty, ValueForbidden
+from ratoon.windows.columns import LARGEST, listed
 from ratoon.windows.judged import Floats, Scalar, Target
 
 Labels = tuple[Scalar, ...]
@@ -26,19 +26,10 @@ def read_labels(values: object, task: str | None = None) -> Labels:
     >>> read_labels([1.0, 0.0], "binary")
     (1, 0)
     """
-    listed = _listed(values)
-    if not listed:
+    found = listed("label", values)
+    if not found:
         raise BatchEmpty("the batch of labels")
-    return tuple(_label(value, row, task) for row, value in enumerate(listed))
-
-
-def _listed(values: object) -> list[Any]:
-    if isinstance(values, np.ndarray):
-        return cast("list[Any]", values.tolist())
-    if isinstance(values, list | tuple):
-        return [v.item() if isinstance(v, np.generic) else v for v in cast("Sequence[Any]", values)]
-    series = nw.from_native(cast("Any", values), series_only=True)
-    return series.to_list()
+    return tuple(_label(value, row, task) for row, value in enumerate(found))
 
 
 def _label(value: object, row: int, task: str | None) -> Scalar:
@@ -49,12 +40,31 @@ def _label(value: object, row: int, task: str | None) -> Scalar:
     if task == "regression":
         if isinstance(value, str | bool):
             raise ValueForbidden("label", "a number (the task is regression)", value, row)
-        return float(value)
+        return _float(value, row)
     if isinstance(value, float) and task is not None:
         if not value.is_integer():
             raise ValueForbidden("label", f"a class (the task is {task})", value, row)
-        return int(value)
+        return _class(int(value), row)
+    return _class(value, row)
+
+
+def _class(value: Scalar, row: int) -> Scalar:
+    """Return a class that every store can keep."""
+    if isinstance(value, str) and not value.isprintable():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise ValueForbidden("label", "text that UTF-8 can hold", value, row) from error
+    if isinstance(value, int) and abs(value) > LARGEST:
+        raise ValueForbidden("label", f"a class of at most {LARGEST}", value, row)
     return value
+
+
+def _float(value: float, row: int) -> float:
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ValueForbidden("label", "a number that fits a float", value, row) from error
 
 
 def infer_target(labels: Labels) -> Target:

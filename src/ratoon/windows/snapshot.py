@@ -46,14 +46,16 @@ class DatasetSnapshot:
         return self.features.schema
 
     @property
-    def X(self) -> Any:  # noqa: N802 - the name that scikit-learn's users know
+    def X(self) -> Any:
         """The features, as the kind of frame that the loop was given."""
         return to_frame(self.features)
 
     @property
     def y(self) -> Array:
-        """The labels, of shape (rows,)."""
-        return np.array(self.labels)
+        """The labels, of shape (rows,), as they are: 1 and "a" stay a number and a text."""
+        kinds = {type(label) for label in self.labels}
+        mixed = len(kinds) > 1 and not kinds <= {int, float}
+        return np.array(self.labels, dtype=object if mixed else None)
 
     def record(self) -> Mapping[str, Json]:
         """Return what is kept of it beside its rows."""

@@ -1,0 +1,97 @@
+"""What happens in the demo, told as it happens; then the table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ratoon.core import events
+from ratoon.core.deciding import Decision, Hold, Retrain, Rollback, Wait
+from ratoon.core.events import Event
+from ratoon.demo.running import NEVER, PERIOD, Result
+
+NAMES: Mapping[str, str] = {
+    NEVER: "never retrained",
+    PERIOD: "every 30 days, untested",
+    "ratoon": "Ratoon",
+}
+_FACTS: Mapping[str, tuple[str, str]] = {
+    events.PROMOTED: ("▲ promoted", "green"),
+    events.REFUSED: ("✕ refused", "yellow"),
+    events.RUN_FAILED: ("✕ failed", "red"),
+    events.ROLLED_BACK: ("▼ rolled back", "red"),
+    events.SETTLED: ("= settled", "green"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Teller:
+    """Prints what a loop records, line by line."""
+
+    console: Console
+
+    def notify(self, happened: Event | Decision, /) -> None:
+        """Print an event or a decision, where it says something to a reader."""
+        line = _event(happened) if isinstance(happened, Event) else _decision(happened)
+        if line is None:
+            return
+        (what, style), text, moment = line
+        shown = f"[dim]{moment:%Y-%m-%d}[/]  [{style}]{what:<13}[/]  {escape(text)}"
+        self.console.print(shown, soft_wrap=False, overflow="ellipsis", no_wrap=True)
+
+
+def _event(event: Event) -> tuple[tuple[str, str], str, Any] | None:
+    data = event.data
+    if event.type in _FACTS:
+        text = str(data.get("reason") or data.get("error") or "")
+        if event.type == events.SETTLED:
+            text = f"{data['gain']:.4g} less loss a row than version {data['replaced']} would have"
+        return _FACTS[event.type], f"{event.subject}: {text}", event.time
+    if event.type == events.REQUESTED or "reason" not in data:
+        return None
+    since = data.get("since")
+    text = str(data["reason"]) + (f", since {str(since)[:10]}" if since else "")
+    return ("● " + event.type.rpartition(".")[2], "cyan"), text, event.time
+
+
+def _decision(decision: Decision) -> tuple[tuple[str, str], str, Any] | None:
+    match decision:
+        case Retrain():
+            plan = decision.plan
+            text = f"on {plan.rule}; {len(plan.holdout)} newest rows judge it"
+            return ("→ retrain", "bold"), text, decision.at
+        case Wait():
+            return ("… wait", "dim"), decision.reason, decision.at
+        case Rollback() | Hold():
+            return None
+
+
+def table(result: Result) -> Table:
+    """Return the three policies side by side."""
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    metrics = list(result.policies[NEVER].loss)
+    shown.add_column("")
+    for name in (*metrics, "retrained", "fits", "refused", "total cost"):
+        shown.add_column(name, justify="right")
+    best = min(found.cost for found in result.policies.values())
+    for name, found in result.policies.items():
+        style = "bold green" if found.cost == best else ""
+        losses = (f"{found.loss[m]:.4g}" if m in found.loss else "–" for m in metrics)
+        counts = (str(found.retrainings), str(found.fits), str(found.refused))
+        shown.add_row(NAMES[name], *losses, *counts, f"{found.cost:,.0f}", style=style)
+    return shown
+
+
+def price(result: Result) -> str:
+    """Return what the total cost is made of."""
+    unit = result.stream.unit or "in summed losses"
+    return (
+        f"total cost = summed loss of all predictions + {result.retrain_cost:,.0f} ({unit}) a fit: "
+        f"what the first model loses on 1 % of the rows"
+    )
