@@ -211,7 +211,7 @@ def test_the_pointer_is_told_what_happened(tmp_path: Path) -> None:
     assert re.search(r"accuracy 0\.\d+ ± 0\.\d+", found["window"])
     assert "version" in found["window"]
     assert "never retrained" in found["window"]
-    assert {"Retraining", "Promotion", "Refusal", "Rollback", "Failed run"} <= set(found["told"])
+    assert {"Retraining", "Promotion", "Rollback", "Failed run"} <= set(found["told"])
 
 
 def test_the_keyboard_reaches_everything(tmp_path: Path) -> None:

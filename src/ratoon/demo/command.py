@@ -33,7 +33,7 @@ def demo(
         typer.Option(metavar="DIR", help="Keep the loops there, for `ratoon status`, `why`, …"),
     ] = None,
 ) -> None:
-    """Watch a real stream go through a live loop, in virtual time, in under a minute.
+    """Watch a real stream go through a live loop, in virtual time.
 
     A model is fitted on the first tenth of a stream. The rest happens to it in order: predictions,
     and their labels later. The same stream is run three times: with a model that is never

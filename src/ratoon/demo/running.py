@@ -18,7 +18,7 @@ from ratoon.engine.replay import drive, outcome, replay
 from ratoon.gates import Untested
 from ratoon.rollouts import Direct
 from ratoon.stores.folder import open_known
-from ratoon.triggers import Drift, Every, Never, WorthIt
+from ratoon.triggers import Drift, Every, Never, NewLabels, WorthIt
 from ratoon.windows.choices import Everything
 
 NEVER, PERIOD, RATOON = "never", "period", "ratoon"
@@ -98,7 +98,7 @@ def run(
     ratoon = Loop(
         history.name,
         trainer=Boosting(seed=seed),
-        retrain_when=WorthIt(price) | Drift(),
+        retrain_when=WorthIt(price) | Drift() | NewLabels(share=1.0),
         home=home,
         clock=clock,
         notifier=notifier,

@@ -16,9 +16,11 @@ from ratoon.core.deciding import Decision, Hold, Retrain, Rollback, Wait
 from ratoon.core.events import Event
 from ratoon.demo.running import NEVER, PERIOD, Result
 
+_SHOWN = 3  # metrics in the table; the report and --json have all
+
 NAMES: Mapping[str, str] = {
     NEVER: "never retrained",
-    PERIOD: "every 30 days, untested",
+    PERIOD: "every 30 days",
     "ratoon": "Ratoon",
 }
 _FACTS: Mapping[str, tuple[str, str]] = {
@@ -73,25 +75,27 @@ def _decision(decision: Decision) -> tuple[tuple[str, str], str, Any] | None:
 
 
 def table(result: Result) -> Table:
-    """Return the three policies side by side."""
+    """Return the three policies side by side; the cheapest is marked."""
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    metrics = list(result.policies[NEVER].loss)
-    shown.add_column("")
-    for name in (*metrics, "retrained", "fits", "refused", "total cost"):
-        shown.add_column(name, justify="right")
+    metrics = list(result.policies[NEVER].loss)[:_SHOWN]
+    shown.add_column("", no_wrap=True)
+    for name in (*metrics, "retrained", "refused", "total cost"):
+        shown.add_column(name, justify="right", no_wrap=True)
     best = min(found.cost for found in result.policies.values())
     for name, found in result.policies.items():
         style = "bold green" if found.cost == best else ""
         losses = (f"{found.loss[m]:.4g}" if m in found.loss else "–" for m in metrics)
-        counts = (str(found.retrainings), str(found.fits), str(found.refused))
+        counts = (str(found.retrainings), str(found.refused))
         shown.add_row(NAMES[name], *losses, *counts, f"{found.cost:,.0f}", style=style)
     return shown
 
 
 def price(result: Result) -> str:
     """Return what the total cost is made of."""
-    unit = result.stream.unit or "in summed losses"
+    unit = result.stream.unit or "log loss"
+    fits = result.policies["ratoon"].fits
     return (
-        f"total cost = summed loss of all predictions + {result.retrain_cost:,.0f} ({unit}) a fit: "
-        f"what the first model loses on 1 % of the rows"
+        f"Total cost: the summed loss of all predictions, and {result.retrain_cost:,.0f} ({unit}) "
+        f"for each of the models trained ({fits} by Ratoon), which is what the first model loses "
+        f"on 1 % of the rows"
     )

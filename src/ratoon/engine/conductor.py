@@ -4,25 +4,38 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from ratoon.core import wire
 from ratoon.core.deciding import SnapshotPlan
-from ratoon.core.errors import DataUnfit, TrainingFailed
+from ratoon.core.errors import (
+    ArtifactCorrupt,
+    DataUnfit,
+    ModelUnusable,
+    RatoonError,
+    TrainingFailed,
+)
 from ratoon.core.events import ROLLBACK_REQUESTED, Event
 from ratoon.core.measuring import RowRange
+from ratoon.core.running import Run
 from ratoon.core.schema import Schema
+from ratoon.core.versions import Verdict
 from ratoon.deployers import Local, Traffic
 from ratoon.engine.carrying import carried_out
+from ratoon.engine.checking import check_judges
 from ratoon.engine.evidence import Evidence, features
 from ratoon.engine.models import Models
 from ratoon.engine.training import Ports, Training
-from ratoon.policies import Policy, PolicyState, Standing, Turn
+from ratoon.policies import Policy, PolicyState, Standing, Turn, champions
+from ratoon.policies.state import Trial
 from ratoon.policies.turn import Complained, Grown, Labelled, Predicted, Seen, Ticked, Told
 from ratoon.stores.memory import event_in
 from ratoon.stores.protocol import Entry, Record, Saved
 from ratoon.windows.judged import Judged, Target
 from ratoon.windows.labels import extended
+
+_TRIED = 2  # rows of a new model that metrics, gate and rollout are tried on
 
 
 class Conductor:
@@ -112,7 +125,11 @@ class Conductor:
                 self._commit(turn, entry)
         while self._saved.begun:
             self._finish_training()
-            self._commit(self.policy.step(self.state, self._labelled(entry)), entry)
+            seen, trial = self._labelled(entry), self.state.trial
+            if trial is not None and seen.challenger is None:
+                self._commit(self._dropped(seen.at, trial))
+            else:
+                self._commit(self.policy.step(self.state, seen), entry)
 
     def _reached(self, entry: Entry | None, state: PolicyState) -> Saved:
         """Return where the loop is, once the state has taken in what it has of an entry."""
@@ -158,21 +175,29 @@ class Conductor:
         self._evidence.cover(rows)
         self._grow_target(entry)
         reign, trial, watch = self.state.reign, self.state.trial, self.state.watch
-        assert reign is not None  # noqa: S101 - labels join predictions, and those need a champion
-
-        def judged(version: int | None) -> Judged | None:
-            return None if version is None else self._evidence.judged(rows, version, self.target)
-
-        champion = judged(reign.standing.version)
-        assert champion is not None  # noqa: S101
+        assert reign is not None  # labels join predictions, and those need a champion
+        champion = self._judged(rows, reign.standing.version)
         return Labelled(
             at=entry.draft.at,
             rows=rows,
             times=self._evidence.times(rows),
-            champion=champion,
-            challenger=judged(None if trial is None else trial.version),
-            replaced=judged(None if watch is None else watch.replaced.version),
+            champion=champion or self._evidence.answered(rows, self.target),
+            challenger=None if trial is None else self._judged(rows, trial.version),
+            replaced=None if watch is None else self._judged(rows, watch.replaced.version),
         )
+
+    def _judged(self, rows: RowRange, version: int) -> Judged | None:
+        """Return rows as a version scores them; None where it cannot, which stops nobody else."""
+        try:
+            return self._evidence.judged(rows, version, self.target)
+        except (ModelUnusable, ArtifactCorrupt):
+            return None
+
+    def _dropped(self, at: datetime, trial: Trial) -> Turn:
+        """Refuse a challenger that cannot score the rows that have come."""
+        reason = "it cannot score rows that have come since"
+        verdict = Verdict(gate="none", outcome="fail", reason=reason, metric="", n=0)
+        return champions.refuse(self.policy, Turn(state=self.state), at, trial, verdict)
 
     def _grow_target(self, entry: Entry) -> None:
         """Take in classes that no label had before."""
@@ -216,8 +241,24 @@ class Conductor:
             return
         run = self._training.go_on(training, self.target)
         if run is not None:
+            self._commit(self._reported(run))
+
+    def _reported(self, run: Run) -> Turn:
+        """Show the policy how a training ended; a model that cannot be judged is no model."""
+        try:
             self.target = self._training.target_of(run, self.target)
-            self._commit(self.policy.step(self.state, self._training.report(run, self.state, self.target)))
+            seen = self._training.report(run, self.state, self.target)
+            if seen.challenger is not None:
+                check_judges(self.policy, seen.challenger.take(slice(0, _TRIED)))
+        except RatoonError as error:
+            seen = self._training.unjudged(run, error.fact)
+        try:
+            return self.policy.step(self.state, seen)
+        except Exception as error:  # a metric or a gate may be a person's own code
+            if seen.challenger is None:
+                raise
+            fact = error.fact if isinstance(error, RatoonError) else repr(error)
+            return self.policy.step(self.state, self._training.unjudged(run, fact))
 
     def check_time(self) -> bool:
         """Tell whether time alone would make something happen now."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ratoon.core.deciding import Autonomy
 from ratoon.core.errors import SettingInvalid
 from ratoon.core.schema import Frame, Task
+from ratoon.core.settings import one_of
 from ratoon.core.times import Clock
 from ratoon.engine.clocks import SystemClock
 from ratoon.engine.notifying import Notifier
@@ -27,6 +28,8 @@ from ratoon.triggers.protocol import Trigger
 from ratoon.windows.choices import Chosen, TrainOn
 from ratoon.windows.judged import Target
 from ratoon.windows.snapshot import DatasetSnapshot
+
+_LONGEST_NAME = 200  # bytes
 
 
 def _usual_trigger() -> Trigger[Any]:
@@ -62,6 +65,13 @@ class Definition:
         if not self.name or not all(c.isalnum() or c in "-_." for c in self.name):
             rule = "letters, digits, '-', '_' and '.'"
             raise SettingInvalid("name", rule, self.name)
+        if len(self.name.encode()) > _LONGEST_NAME:
+            rule = f"at most {_LONGEST_NAME} bytes long: files are called by it"
+            raise SettingInvalid("name", rule, self.name)
+        for setting, kind in (("task", Task), ("frame", Frame)):
+            value = getattr(self, setting)
+            if value is not None:
+                one_of(setting, value, get_args(kind))
         if not callable(self.trainer):
             rule = "a function that takes a DatasetSnapshot and returns a fitted model"
             raise SettingInvalid("trainer", rule, self.trainer)

@@ -303,6 +303,7 @@ class Desk:
             executor=definition.executor,
             clock=definition.clock,
             trainer=definition.trainer,
+            notifier=definition.notifier,
         )
         return Conductor(policy, ports, schema, target)
 
@@ -393,6 +394,9 @@ def _given_scores(scores: object, rows: int, target: Target) -> Any:
     if found.shape != (rows, len(target.classes)):
         rule = f"of shape ({rows}, {len(target.classes)}): a column a class"
         raise RowsRefused(f"scores must be {rule}, got {found.shape}")
-    if not np.isfinite(found).all():
-        raise RowsRefused("scores must be finite")
+    wrong = ~((found >= 0) & (found <= 1))
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0].tolist()
+        value = float(found[row, column])
+        raise ValueForbidden("scores", "probabilities, between 0 and 1", value, row)
     return found

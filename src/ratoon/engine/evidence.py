@@ -58,6 +58,15 @@ class Evidence:
         labels = encode(target, tuple(values[index]))
         return Judged(target=target, labels=labels, scored=aligned(scored.take(index), target))
 
+    def answered(self, rows: RowRange, target: Target) -> Judged:
+        """Return covered rows as they were answered when they came, by whichever version."""
+        parts = [recorded(chunk.found.columns, target) for chunk in self._chunks]
+        scored = joined([part for part in parts if part is not None])
+        values = [value for chunk in self._chunks for value in chunk.found.values]
+        index = self._index(rows)
+        labels = encode(target, tuple(values[index]))
+        return Judged(target=target, labels=labels, scored=aligned(scored.take(index), target))
+
     def _index(self, rows: RowRange) -> slice:
         first = self._chunks[0].found.rows.start
         return slice(rows.start - first, rows.stop - first)
@@ -87,11 +96,17 @@ def features(columns: Columns, schema: Schema) -> Rows:
 
 
 def recorded(columns: Columns, target: Target) -> Scored | None:
-    """Return what was answered when the rows were predicted, where they were."""
+    """Return what was answered when the rows were predicted, where they were.
+
+    A row that knows fewer classes than another gives the others probability 0. Where a row came
+    without any scores there are none for all of them: a probability is not made up.
+    """
     if "output" not in columns:
         return None
     names = [name for name in columns if name.startswith("score:")]
-    scores = np.column_stack([np.nan_to_num(columns[name]) for name in names]) if names else None
+    if not names or np.isnan(columns[names[0]]).any():
+        return Scored(outputs=columns["output"])
+    scores = np.column_stack([np.nan_to_num(columns[name]) for name in names])
     return aligned(Scored(outputs=columns["output"], scores=scores), target)
 
 

@@ -252,11 +252,21 @@ class Loop(Definition):
 
     def _open(self) -> Desk:
         if self._held.desk is None:
-            store, vault = self.store, self.vault
-            if store is None or vault is None:
-                home = Path(self.home)
-                self._held.lock = FolderLock(home, self.name)
-                store, vault = open_folder(home, self.name), FileVault(home)
-            self._held.desk = Desk(self, store, vault)
+            try:
+                self._held.desk = self._opened()
+            except BaseException:
+                self.close()
+                raise
         return self._held.desk
 
+    def _opened(self) -> Desk:
+        if self.store is not None and self.vault is not None:
+            return Desk(self, self.store, self.vault)
+        home = Path(self.home)
+        self._held.lock = FolderLock(home, self.name)
+        store = open_folder(home, self.name)
+        try:
+            return Desk(self, store, FileVault(home))
+        except BaseException:
+            store.close()
+            raise

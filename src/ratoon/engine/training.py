@@ -7,7 +7,7 @@ from typing import Any
 
 from ratoon.core import wire
 from ratoon.core.deciding import SnapshotPlan
-from ratoon.core.errors import ModelUnusable, TrainingFailed
+from ratoon.core.errors import ModelUnusable, RatoonError, TrainingFailed
 from ratoon.core.measuring import RowRange
 from ratoon.core.running import Run
 from ratoon.core.schema import Schema
@@ -78,7 +78,7 @@ class Training:
             if run.id not in self._submitted:
                 run = self._submit(run, training.plan, target)
             return self._poll(run, training.plan)
-        except TrainingFailed as error:
+        except RatoonError as error:
             return self._failed(run, error.fact, None)
 
     def adopt(self, run: Run, model: Any) -> Run:
@@ -131,6 +131,11 @@ class Training:
             times=self._ports.store.labelled(held_out).columns["time"],
             reference=summarise(features(known.columns, self._schema)),
         )
+
+    def unjudged(self, run: Run, why: str) -> Reported:
+        """End a run whose model cannot be judged."""
+        failed = self._failed(run, f"the model cannot be judged: {why}", None)
+        return Reported(at=self._ports.clock.now(), run_id=run.id, error=failed.error)
 
     def _judged(self, model: Any, rows: RowRange, target: Target) -> Judged:
         found = self._ports.store.labelled(rows)
@@ -249,5 +254,11 @@ def _artifact(run: Run) -> Artifact:
 
 
 def _mean_loss(metrics: tuple[Metric, ...], judged: Judged) -> float:
-    losses = next((x for x in (metric.losses(judged) for metric in metrics) if x is not None), None)
+    try:
+        found = (metric.losses(judged) for metric in metrics)
+        losses = next((loss for loss in found if loss is not None), None)
+    except RatoonError:
+        raise
+    except Exception as error:  # a metric may be a person's own code
+        raise ModelUnusable(f"a metric raised {type(error).__name__}: {error}") from error
     return 0.0 if losses is None or not len(losses) else float(losses.mean())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from ratoon.windows.rows import Array, Rows, missing
 
 _BINS = 10
 _CATEGORIES = 30
+_LEAST = 5  # rows of a kept category; the rarer ones stand together with those never seen
 Counts = tuple[int, ...]
 
 
@@ -26,7 +28,8 @@ class FeatureReference:
     """One feature of the reference: its bins and how many rows fell into each.
 
     A numeric feature has len(edges) + 1 bins, a category one bin for each kept category and one
-    for all others; the last bin counts missing values.
+    for all others; the last bin counts missing values. Categories of fewer than 5 rows are not
+    kept: a sample knows neither how common they are nor which ones it has missed.
     """
 
     name: str
@@ -51,7 +54,7 @@ class Shift:
 
 
 def summarise(rows: Rows) -> InputReference:
-    """Return the reference summary of `rows`: ten quantile bins, or the commonest categories."""
+    """Return the reference summary of `rows`: ten quantile bins, or the 30 commonest categories."""
     return InputReference(
         features=tuple(_reference(name, rows.columns[name]) for name in rows.schema.names)
     )
@@ -104,17 +107,26 @@ def discoveries(p_values: Floats, alpha: float) -> NDArray[np.bool_]:
 def _reference(name: str, column: Array) -> FeatureReference:
     if column.dtype == object:
         texts, counts = np.unique(column[~missing(column)].astype(str), return_counts=True)
-        kept = tuple(str(text) for text in texts[np.argsort(-counts, kind="stable")][:_CATEGORIES])
+        common = np.argsort(-counts, kind="stable")[:_CATEGORIES]
+        kept = tuple(str(text) for text in texts[common[counts[common] >= _LEAST]])
         bare = FeatureReference(name=name, counts=(), categories=kept)
     else:
         numbers = _numbers(column)
         present = numbers[~np.isnan(numbers)]
-        cuts = np.quantile(present, np.arange(1, _BINS) / _BINS) if len(present) else np.array([])
-        edges = tuple(float(edge) for edge in np.unique(cuts))
-        bare = FeatureReference(name=name, counts=(), edges=edges)
+        bare = FeatureReference(name=name, counts=(), edges=_edges(present))
     return FeatureReference(
         name=name, counts=_counts(bare, column), edges=bare.edges, categories=bare.categories
     )
+
+
+def _edges(present: Floats) -> tuple[float, ...]:
+    """Return the upper ends of the bins; a first bin of one value alone has one below it."""
+    if not len(present):
+        return ()
+    cuts = np.unique(np.quantile(present, np.arange(1, _BINS) / _BINS, method="inverted_cdf"))
+    least = float(present.min())
+    below = (float(np.nextafter(least, -np.inf)),) if cuts[0] == least else ()
+    return (*below, *(float(cut) for cut in cuts))
 
 
 def _numbers(column: Array) -> Floats:
@@ -173,4 +185,4 @@ def _homogeneity(before: Floats, now: Floats) -> float:
     expected_now = both * now.sum() / both.sum()
     statistic = ((before - expected_before) ** 2 / expected_before).sum()
     statistic += ((now - expected_now) ** 2 / expected_now).sum()
-    return float(chdtrc(len(before) - 1, statistic))
+    return float(cast("float", chdtrc(len(before) - 1, statistic)))

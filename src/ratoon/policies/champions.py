@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -31,6 +31,20 @@ from ratoon.windows.judged import Judged, Target
 from ratoon.windows.rows import Array
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Passed:
+    """A run whose challenger may be promoted, and why there was a run."""
+
+    run_id: str
+    verdict: Verdict
+    causes: tuple[Firing, ...]
+
+
+def named(causes: tuple[Firing, ...]) -> tuple[str, ...]:
+    """Return the triggers that called for a retraining, sorted."""
+    return tuple(sorted({cause.trigger for cause in causes}))
+
+
 def reported(settings: Settings, turn: Turn, seen: Reported) -> Turn:
     """Take in how a training ended."""
     training = turn.state.training
@@ -52,8 +66,8 @@ def reported(settings: Settings, turn: Turn, seen: Reported) -> Turn:
     if turn.state.reign is None or seen.champion is None:
         verdict = _unopposed(standing)
         turn = _register(turn, seen.run_id, standing, verdict)
-        run = (seen.run_id, verdict)
-        return _promote(settings, turn, seen.at, standing, run, seen.challenger.target)
+        passed = _Passed(run_id=seen.run_id, verdict=verdict, causes=training.causes)
+        return _promote(settings, turn, seen.at, standing, passed, seen.challenger.target)
     return _put_on_trial(settings, turn, seen, (training, standing))
 
 
@@ -80,7 +94,7 @@ def _put_on_trial(
         return refuse(settings, turn, seen.at, trial, looked.verdict)
     turn = _register(turn, seen.run_id, standing, looked.verdict)
     if looked.verdict.outcome == "pass":
-        passed = (seen.run_id, looked.verdict)
+        passed = _Passed(run_id=seen.run_id, verdict=looked.verdict, causes=training.causes)
         return _promote(settings, turn, seen.at, standing, passed, challenger.target)
     turn = turn.now(replace(turn.state, trial=trial))
     waits = Wait(
@@ -108,7 +122,8 @@ def accept(
 ) -> Turn:
     """End a trial with a promotion."""
     turn = turn.order(Judge(run_id=trial.run_id, verdict=verdict))
-    return _promote(settings, turn, at, trial.standing, (trial.run_id, verdict), target)
+    passed = _Passed(run_id=trial.run_id, verdict=verdict, causes=trial.causes)
+    return _promote(settings, turn, at, trial.standing, passed, target)
 
 
 def settle(settings: Settings, turn: Turn, at: datetime) -> Turn:
@@ -125,7 +140,7 @@ def settle(settings: Settings, turn: Turn, at: datetime) -> Turn:
     turn = turn.record(fact(settings.loop, SETTLED, at, subject, dict(data)))
     if watch.run_id is not None:
         turn = turn.order(Settle(run_id=watch.run_id, gain=gain, rows=rows))
-    return ask(settings, turn, at, triggers.Settled(gain=gain, lifetime=watch.lifetime))
+    return ask(settings, turn, at, triggers.Settled(gain=gain, lifetime=watch.lifetime, causes=watch.causes))
 
 
 def breached(settings: Settings, turn: Turn, at: datetime) -> Turn:
@@ -222,10 +237,10 @@ def _promote(  # noqa: PLR0913 - one line a fact
     turn: Turn,
     at: datetime,
     standing: Standing,
-    run: tuple[str, Verdict],
+    passed: _Passed,
     target: Target,
 ) -> Turn:
-    run_id, verdict = run
+    run_id, verdict = passed.run_id, passed.verdict
     turn = settle(settings, turn, at)
     before, watch = turn.state.reign, None
     if before is not None and settings.rollout.watch:
@@ -233,7 +248,8 @@ def _promote(  # noqa: PLR0913 - one line a fact
         lifetime = turn.state.rows - before.since_row
         started = settings.rollout.init(baseline, target)
         watch = Watch(
-            run_id=run_id, replaced=before.standing, lifetime=lifetime, state=started
+            run_id=run_id,
+            causes=named(passed.causes), replaced=before.standing, lifetime=lifetime, state=started
         )
     data = {
         "version": standing.version,
@@ -265,7 +281,7 @@ def _nothing_gained(
     failures = turn.state.failures + 1
     retry_row = turn.state.rows + settings.limits.pause(failures)
     turn = turn.now(replace(turn.state, failures=failures, retry_row=retry_row))
-    turn = ask(settings, turn, at, triggers.Refused())
+    turn = ask(settings, turn, at, triggers.Refused(causes=named(causes)))
     if turn.state.reign is None:
         return turn
     waited = turn.state.waiting

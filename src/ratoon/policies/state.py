@@ -78,6 +78,7 @@ class Watch:
     """A promotion that labels may still undo."""
 
     run_id: str | None
+    causes: tuple[str, ...]  # the triggers that called for the retraining
     replaced: Standing
     lifetime: int  # labelled rows for which the replaced version was champion
     state: WatchState

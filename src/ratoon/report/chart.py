@@ -74,7 +74,7 @@ def chart(story: Story, index: Index) -> Chart:
 def thinned(
     points: Sequence[_Point], most: int, value: Callable[[_Point], float | None]
 ) -> list[_Point]:
-    """Return at most `most` of the points, with every peak and trough among them.
+    """Return at most `most` of the points, with every peak and dip among them.
 
     Where there are more, they are cut into `most` / 2 stretches of equal length, and of each the
     lowest and the highest are kept, in order. Every point that is left is a real one.

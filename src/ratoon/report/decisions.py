@@ -63,7 +63,8 @@ class Outcome:
     status: str
     at: datetime
     version: int | None
-    link: str | None
+    link: str | None  # to the version, where there is one
+    decision: str | None  # its decision's place on the page
     error: str | None
 
 
@@ -156,6 +157,7 @@ def outcome_of(run: Run, index: Index) -> Outcome:
         at=ended_at(run, index.failed_at),
         version=version,
         link=link,
+        decision=index.decision_anchors.get(run.decision_id),
         error=None if run.error is None else clipped(run.error),
     )
 

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ratoon.core.wire import Json
 from ratoon.report import phrasing
-from ratoon.report.chart import chart
+from ratoon.report.chart import LINES_MOST, chart
 from ratoon.report.decisions import passages
 from ratoon.report.headline import columns, headline, table
 from ratoon.report.index import Index, indexed
@@ -78,6 +78,7 @@ def _rendered(story: Story) -> str:
         rows=table(story),
         chart=drawn,
         kinds=KINDS,
+        lines_most=LINES_MOST,
         passages=passages(index),
         versions=lived(story, index),
         left_out=_left_out(index),

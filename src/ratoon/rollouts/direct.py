@@ -75,3 +75,7 @@ class Direct:
         used = len(d) if rows is None else rows
         after = replace(state, against=against)
         return after, Seen(rows=used, breached=rows is not None, over=after.rows >= self.watch)
+
+    def __str__(self) -> str:
+        """Write it as a person would."""
+        return f"Direct(watch={self.watch})"

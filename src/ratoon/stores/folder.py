@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
-from ratoon.core.errors import LoopBusy, LoopUnknown
+from ratoon.core.errors import LoopBusy, LoopUnknown, SettingInvalid
 from ratoon.stores.sql import SqlStore, loop_names, sqlite_engine
 
 DATABASE = "ratoon.db"
@@ -13,8 +14,24 @@ DATABASE = "ratoon.db"
 
 def open_folder(home: Path, loop: str) -> SqlStore:
     """Open a loop's store below `home`, making the folder where there is none."""
-    home.mkdir(parents=True, exist_ok=True)
-    return SqlStore(sqlite_engine(home / DATABASE), loop)
+    make_home(home)
+    engine = sqlite_engine(home / DATABASE)
+    try:
+        return SqlStore(engine, loop)
+    except BaseException:
+        engine.dispose()
+        raise
+
+
+def make_home(home: Path) -> None:
+    """Make the folder where there is none; it must be one that can be written to."""
+    rule = "a folder that can be written to"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingInvalid("home", f"{rule} ({error.strerror})", str(home)) from error
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise SettingInvalid("home", rule, str(home))
 
 
 def open_known(home: Path, loop: str) -> SqlStore:
@@ -42,7 +59,7 @@ class FolderLock:
 
     def __init__(self, home: Path, loop: str) -> None:
         """Take the lock, or raise `LoopBusy`."""
-        home.mkdir(parents=True, exist_ok=True)
+        make_home(home)
         self._file = (home / f"{loop}.lock").open("a+b")
         try:
             _lock(self._file)

@@ -8,6 +8,7 @@ from datetime import datetime
 import numpy as np
 
 from ratoon.core.deciding import Firing
+from ratoon.core.errors import SettingInvalid
 from ratoon.core.events import DATA_DRIFT
 from ratoon.core.settings import share, whole
 from ratoon.metrics.shift import Shift, discoveries
@@ -43,6 +44,10 @@ class DataDrift(Combines):
 
     def __post_init__(self) -> None:
         """Check the settings."""
+        if isinstance(self.features, str):
+            raise SettingInvalid("features", "a tuple of names", self.features)
+        if self.features is not None:
+            object.__setattr__(self, "features", tuple(self.features))
         share("effect", self.effect)
         share("alpha", self.alpha)
         whole("windows", self.windows, least=1)
@@ -67,17 +72,19 @@ class DataDrift(Combines):
         firing = self._firing(view, drifted, since)
         return replace(state, armed=False), Fired(sparks=(firing,), causes=(firing,))
 
-    def _drifted(self, shifts: tuple[Shift, ...]) -> tuple[Shift, ...]:
+    def _drifted(self, shifts: tuple[Shift, ...]) -> list[Shift]:
         """Return the features that drifted, the furthest first."""
-        watched = [s for s in shifts if self.features is None or s.distance.subject in self.features]
+        watched = [
+            s for s in shifts if self.features is None or s.distance.subject in self.features
+        ]
         if not watched:
-            return ()
+            return []
         significant = discoveries(np.array([s.p_value for s in watched]), self.alpha)
         pairs = zip(watched, significant.tolist(), strict=True)
         found = [s for s, sure in pairs if sure and _distance(s) >= self.effect]
-        return tuple(sorted(found, key=_distance, reverse=True))
+        return sorted(found, key=_distance, reverse=True)
 
-    def _firing(self, view: View, drifted: tuple[Shift, ...], since: datetime) -> Firing:
+    def _firing(self, view: View, drifted: list[Shift], since: datetime) -> Firing:
         first = drifted[0].distance.subject
         others = f" and {len(drifted) - 1} more" if len(drifted) > 1 else ""
         return Firing(

@@ -47,7 +47,9 @@ class On(Combines):
     def __post_init__(self) -> None:
         """Check that there is a type."""
         if not self.type:
-            raise SettingInvalid("type", "an event type or a pattern such as 'pricing.*'", self.type)
+            raise SettingInvalid(
+                "type", "an event type or a pattern such as 'pricing.*'", self.type
+            )
 
     def init(self) -> Stateless:
         """Return the empty state."""
@@ -188,7 +190,7 @@ class NewLabels(Combines):
         if isinstance(view.happened, Promoted | Refused):
             return Armed(), QUIET
         new = view.labelled - view.trained_rows
-        needed = self.rows or math.ceil((self.share or 0.0) * view.trained_rows)
+        needed = self.rows or max(1, _ceil((self.share or 0.0) * view.trained_rows))
         if not isinstance(view.happened, LabelsClosed) or not state.armed or new < needed:
             return state, QUIET
         firing = Firing(
@@ -206,15 +208,22 @@ class NewLabels(Combines):
         return f"NewLabels({self.rows if self.share is None else f'share={self.share}'})"
 
 
+def _ceil(value: float) -> int:
+    """Round up; what is above a whole number by rounding alone stays that number."""
+    return math.ceil(round(value, 6))
+
+
 def wilson_lower(hits: int, n: int) -> float:
     """Return the one-sided 95 % lower bound of a share (Wilson 1927).
+
+    More hits than `n` count as `n`.
 
     >>> round(wilson_lower(30, 1000), 4)
     0.0223
     """
     if not n:
         return 0.0
-    p, z2 = hits / n, _Z_95**2
+    p, z2 = min(1.0, hits / n), _Z_95**2
     middle = p + z2 / (2 * n)
     spread = _Z_95 * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
     return max(0.0, (middle - spread) / (1 + z2 / n))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from ratoon.core import wire
 from ratoon.core.deciding import Firing
 from ratoon.core.errors import SettingInvalid
 from ratoon.core.events import CONCEPT_DRIFT, DEGRADED
 from ratoon.core.measuring import Detection, Measurement
-from ratoon.core.settings import not_negative, positive, whole
+from ratoon.core.settings import finite, not_negative, positive, whole
 from ratoon.detectors import Cusum
 from ratoon.detectors.protocol import Detector
 from ratoon.triggers.combine import Combines
@@ -20,7 +20,7 @@ from ratoon.triggers.protocol import QUIET, Fired, LabelsClosed, Promoted, View
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftState:
-    """What the detector knows, and whether it has drifted under this champion."""
+    """What the detector knows."""
 
     detector: Any
 
@@ -42,7 +42,7 @@ class Drift(Combines):
 
     def load(self, value: Any, /) -> DriftState:
         """Read the detector's state from JSON."""
-        kind = type(self.detector.init())
+        kind = cast("Any", type(cast("object", self.detector.init())))
         return DriftState(detector=wire.from_json(kind, value["detector"]))
 
     def fires(self, state: DriftState, view: View, /) -> tuple[DriftState, Fired]:
@@ -53,7 +53,9 @@ class Drift(Combines):
             return state, QUIET
         metric = view.primary(self.metric)
         measured = view.happened.measurements[metric.name]
-        after, found = self.detector.step(state.detector, _worse_up(metric.greater_is_better, measured))
+        after, found = self.detector.step(
+            state.detector, _worse_up(metric.greater_is_better, measured)
+        )
         if found.status != "drift":
             return DriftState(detector=after), QUIET
         return DriftState(detector=after), _one(self._firing(view, measured, found))
@@ -113,6 +115,8 @@ class Degraded(Combines):
             raise SettingInvalid("the limit of Degraded", rule, (self.by, self.beyond))
         if self.by is not None:
             positive("by", self.by)
+        if self.beyond is not None:
+            finite("beyond", self.beyond)
         whole("windows", self.windows, least=1)
         not_negative("sure", self.sure)
 

@@ -65,16 +65,17 @@ class Settled:
 
     gain: float  # mean row loss of the replaced model minus the champion's, on the same rows
     lifetime: int  # labelled rows for which the replaced model was champion
+    causes: tuple[str, ...]  # the triggers that called for the retraining
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
     """A retraining was paid for and brought nothing: it failed or its challenger was refused."""
 
+    causes: tuple[str, ...]  # the triggers that called for it
 
-Happening = (
-    LabelsClosed | InputsClosed | Heard | Rated | TimePassed | Promoted | Settled | Refused
-)
+
+Happening = LabelsClosed | InputsClosed | Heard | Rated | TimePassed | Promoted | Settled | Refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -15,6 +15,8 @@ from ratoon.core.times import duration
 from ratoon.triggers.combine import Combines
 from ratoon.triggers.protocol import QUIET, Fired, View
 
+_FIELDS = 5  # minute, hour, day of the month, month, day of the week
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleState:
@@ -32,10 +34,15 @@ class Every(Combines):
 
     interval: timedelta
 
-    def __init__(self, interval: timedelta | str = "0s", *, days: float = 0, hours: float = 0) -> None:
+    def __init__(
+        self, interval: timedelta | str = "0s", *, days: float = 0, hours: float = 0
+    ) -> None:
         """Read the interval: text such as "12h", a timedelta, or days and hours."""
-        length = duration("interval", interval) + timedelta(days=days, hours=hours)
-        if not length:
+        try:
+            length = duration("interval", interval) + timedelta(days=days, hours=hours)
+        except (OverflowError, TypeError) as error:
+            raise SettingInvalid("interval", "days and hours", (days, hours)) from error
+        if length <= timedelta(0):
             raise SettingInvalid("interval", "longer than nothing", length)
         object.__setattr__(self, "interval", length)
 
@@ -69,12 +76,17 @@ class Cron(Combines):
 
     def __post_init__(self) -> None:
         """Check expression and zone."""
+        if len(str(self.expression).split()) != _FIELDS:
+            raise SettingInvalid("expression", "a cron expression of five fields", self.expression)
         try:
             self._next(datetime(2020, 1, 1, tzinfo=UTC))
         except (CronSimError, StopIteration) as error:
-            raise SettingInvalid("expression", "a cron expression", self.expression) from error
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise SettingInvalid("zone", "a time zone such as 'Europe/Lisbon'", self.zone) from error
+            rule = "a cron expression of five fields"
+            raise SettingInvalid("expression", rule, self.expression) from error
+        except (ZoneInfoNotFoundError, OSError, ValueError) as error:
+            raise SettingInvalid(
+                "zone", "a time zone such as 'Europe/Lisbon'", self.zone
+            ) from error
 
     def init(self) -> ScheduleState:
         """Return the state before it was first due."""

@@ -46,7 +46,7 @@ class WorthIt(Combines):
     at c · factor. What the last retraining really gained, measured by scoring the replaced
     model beside its successor, moves the factor: it doubles where the gain over the replaced
     model's lifetime stayed below the cost, or where the challenger was refused; else it halves
-    (between 1 and 32). So it stops retraining where drift cannot be learned. The data of the cause
+    (between 1 and 32); retrainings that others called for do not move it. So it stops retraining where drift cannot be learned. The data of the cause
     begins with the unbroken row of windows above f that ends with the newest.
 
     Args:
@@ -77,17 +77,19 @@ class WorthIt(Combines):
                 return self._closed(state, view, closed)
             case Promoted():
                 return replace(state, avoidable=0.0, windows=0, since=None, since_row=None), QUIET
-            case Settled() as settled:
+            case Settled() as settled if str(self) in settled.causes:
                 paid_off = settled.gain * settled.lifetime >= self.retrain_cost
                 factor = state.factor / 2 if paid_off else state.factor * 2
                 return replace(state, factor=min(_MOST, max(1.0, factor))), QUIET
-            case Refused():
+            case Refused() as refused if str(self) in refused.causes:
                 factor = min(_MOST, state.factor * 2)
                 return replace(state, avoidable=0.0, factor=factor), QUIET
             case _:
                 return state, QUIET
 
-    def _closed(self, state: WorthState, view: View, closed: LabelsClosed) -> tuple[WorthState, Fired]:
+    def _closed(
+        self, state: WorthState, view: View, closed: LabelsClosed
+    ) -> tuple[WorthState, Fired]:
         losses = closed.losses
         if losses is None or not len(losses):
             return state, QUIET

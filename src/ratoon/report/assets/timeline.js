@@ -73,7 +73,7 @@ const Timeline = (() => {
     const style = getComputedStyle(document.documentElement);
     const of = (name) => style.getPropertyValue(`--${name}`).trim();
     look = { font: `12px ${of("sans")}` };
-    for (const name of ["ink", "soft", "rule", "strong-rule", "line", "band", "other", "paper"]) look[name] = of(name);
+    for (const name of ["ink", "soft", "rule", "line", "band", "other"]) look[name] = of(name);
   };
 
   /** Draw in CSS pixels, whatever the screen's density. */
@@ -95,7 +95,7 @@ const Timeline = (() => {
     const crowd = all.reduce((n, { marks }) => n + marks.length, 0);
     for (const { kind, marks } of all) {
       const firm = kind.id === "promotion" || kind.id === "rollback";
-      const alpha = Math.min(0.5, (firm ? 30 : 20) / (firm ? marks.length : crowd));
+      const alpha = Math.min(0.5, (firm ? 12 : 20) / (firm ? marks.length : crowd));
       if (alpha < FAINTEST) continue;
       context.globalAlpha = alpha;
       context.strokeStyle = firm ? look.soft : kind.color;
@@ -350,7 +350,6 @@ const Timeline = (() => {
 
   const redress = () => {
     dress();
-    chart.axes.forEach((axis) => (axis.font[0] = axis.font[0]));
     chart.redraw(false, false);
   };
 
