@@ -16,7 +16,7 @@ from sklearn.naive_bayes import GaussianNB
 import ratoon as rt
 from ratoon.core import wire
 from ratoon.core.errors import LoopStarted
-from ratoon.core.events import REQUESTED, ROLLBACK_REQUESTED
+from ratoon.core.events import ROLLBACK_REQUESTED
 from ratoon.core.measuring import RowRange
 from ratoon.stores import FileVault
 from ratoon.stores.protocol import Store

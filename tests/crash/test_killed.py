@@ -9,13 +9,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+
 from tests.crash.scenario import live
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 120
 
 
-@pytest.mark.parametrize(("script", "statements"), [("promoted", (12, 40)), ("rolled back", (31, 33))])
+@pytest.mark.parametrize(
+    ("script", "statements"), [("promoted", (12, 40)), ("rolled back", (31, 33))]
+)
 def test_killed(script: str, statements: tuple[int, int], tmp_path: Path) -> None:
     """Two processes are killed (SIGKILL) within a transaction; the third one finishes the work.
 
@@ -24,7 +27,15 @@ def test_killed(script: str, statements: tuple[int, int], tmp_path: Path) -> Non
     begin = 0
     for statement in statements:
         done = subprocess.run(
-            [sys.executable, "-m", "tests.crash.worker", tmp_path, script, str(begin), str(statement)],
+            [
+                sys.executable,
+                "-m",
+                "tests.crash.worker",
+                tmp_path,
+                script,
+                str(begin),
+                str(statement),
+            ],
             cwd=ROOT,
             capture_output=True,
             text=True,

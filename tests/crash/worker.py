@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from tests.crash.scenario import NAME, SCRIPTS, START, loop_on
 
 from ratoon.stores.sql import SqlStore, sqlite_engine
 from ratoon.testing import VirtualClock
+from tests.crash.scenario import NAME, SCRIPTS, START, loop_on
 
 
 def main(home: Path, script: str, begin: int, statement: int) -> None:

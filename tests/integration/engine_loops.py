@@ -93,10 +93,8 @@ def fitted(trainer: Trainer = train, **settings: Any) -> rt.Loop:
 
 
 def store_of(loop: rt.Loop) -> Store:
-    """Return the store of an open loop."""
-    desk = loop._held.desk
-    assert desk is not None
-    return desk.store
+    """Return the store of a loop, opening it."""
+    return loop._open().store
 
 
 def on_record(loop: rt.Loop) -> dict[str, object]:

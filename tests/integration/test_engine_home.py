@@ -6,10 +6,18 @@ import os
 import sqlite3
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+import ratoon as rt
+from ratoon.core.errors import ArtifactCorrupt, LoopBusy, SettingInvalid, StoreNewer
+from ratoon.stores import FileVault, MemoryStore, MemoryVault
+from ratoon.stores.folder import open_folder
+from ratoon.stores.tables import SCHEMA_VERSION
+from ratoon.testing import VirtualClock
 from tests.integration.engine_loops import (
     files_below,
     fitted,
@@ -21,12 +29,6 @@ from tests.integration.engine_loops import (
     small,
     train,
 )
-
-import ratoon as rt
-from ratoon.core.errors import ArtifactCorrupt, LoopBusy, SettingInvalid, StoreNewer
-from ratoon.stores import FileVault, MemoryStore, MemoryVault
-from ratoon.stores.folder import open_folder
-from ratoon.stores.tables import SCHEMA_VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 120
@@ -237,7 +239,8 @@ def test_what_a_training_read_is_kept(promoted: rt.Loop) -> None:
 def test_the_same_training_gives_the_same_files(tmp_path: Path) -> None:
     """Two loops that are fed alike have equal artifacts and snapshots, byte for byte."""
     for home in ("one", "other"):
-        with fitted(home=tmp_path / home) as loop:
+        clock = VirtualClock(datetime(2026, 1, 1, tzinfo=UTC))
+        with fitted(home=tmp_path / home, clock=clock) as loop:
             loop.predict(rows_of(60, 61))
     found = [
         {path.relative_to(tmp_path / home): path.read_bytes() for path in _kept(tmp_path / home)}

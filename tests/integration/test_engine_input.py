@@ -11,19 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from tests.integration.engine_loops import (
-    HISTORY,
-    fitted,
-    ids_of,
-    labels_of,
-    nothing_stored,
-    numbers_of,
-    on_record,
-    rows_of,
-    small,
-    store_of,
-    train,
-)
 
 import ratoon as rt
 from ratoon.core.errors import (
@@ -43,6 +30,19 @@ from ratoon.core.errors import (
     VersionUnknown,
 )
 from ratoon.core.measuring import RowRange
+from tests.integration.engine_loops import (
+    HISTORY,
+    fitted,
+    ids_of,
+    labels_of,
+    nothing_stored,
+    numbers_of,
+    on_record,
+    rows_of,
+    small,
+    store_of,
+    train,
+)
 
 Call = Callable[[rt.Loop], object]
 
@@ -199,9 +199,7 @@ BAD: dict[str, tuple[Call, type[RatoonError], str]] = {
         r"scores must be of shape \(1, 2\).*got \(1, 1\)",
     ),
     "record: known id, other answer": (
-        lambda loop: loop.record(
-            rows_of(60, 61), [_other(loop)], ids=["p60"], scores=[[0.5, 0.5]]
-        ),
+        lambda loop: loop.record(rows_of(60, 61), [_other(loop)], ids=["p60"], scores=[[0.5, 0.5]]),
         IdConflict,
         "prediction 'p60' is known with another content",
     ),

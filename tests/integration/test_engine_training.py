@@ -13,6 +13,14 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.svm import LinearSVC
+
+import ratoon as rt
+from ratoon.core.deciding import Retrain, Wait
+from ratoon.core.errors import ModelUnusable, RatoonError, SettingInvalid, TrainingFailed
+from ratoon.core.events import REFUSED, RUN_FAILED
+from ratoon.core.measuring import Measurement, Window
+from ratoon.stores import FileVault, MemoryStore, MemoryVault
+from ratoon.windows.judged import Judged
 from tests.integration.engine_loops import (
     OneColumn,
     ids_of,
@@ -23,14 +31,6 @@ from tests.integration.engine_loops import (
     store_of,
     train,
 )
-
-import ratoon as rt
-from ratoon.core.deciding import Retrain, Wait
-from ratoon.core.errors import ModelUnusable, RatoonError, SettingInvalid, TrainingFailed
-from ratoon.core.events import REFUSED, RUN_FAILED
-from ratoon.core.measuring import Measurement, Window
-from ratoon.stores import FileVault, MemoryStore, MemoryVault
-from ratoon.windows.judged import Judged
 
 Data = rt.DatasetSnapshot
 
@@ -212,7 +212,9 @@ def touched(train_on: Any = None, gate: Any = None) -> tuple[rt.Loop, Switch]:
     """Return a loop whose challenger knows large numbers only; smaller ones are predicted too."""
     switch = Switch()
     loop = small(
-        switch, train_on=train_on or rt.windows.Last(rows=40, least=20), accept_if=gate or rt.gates.Better()
+        switch,
+        train_on=train_on or rt.windows.Last(rows=40, least=20),
+        accept_if=gate or rt.gates.Better(),
     )
     loop.fit(numbers_of(0, 40), labels_of(0, 40))
     loop.predict(raised(numbers_of(40, 90), 100.0), ids=ids_of(40, 90))
@@ -246,7 +248,12 @@ def test_a_champion_that_fails_later() -> None:
     assert loop.status().champion.number == 2  # type: ignore[union-attr]
     loop.label(ids_of(90, 120), labels_of(90, 120))
     assert loop.status().counts.labelled == 110
-    assert [m.metric for m in loop.measurements()][-4:] == ["log_loss", "brier", "accuracy", "roc_auc"]
+    assert [m.metric for m in loop.measurements()][-4:] == [
+        "log_loss",
+        "brier",
+        "accuracy",
+        "roc_auc",
+    ]
     with pytest.raises(ModelUnusable, match="never seen such a row"):
         loop.predict(numbers_of(120, 122))
     assert loop.rollback() == 1

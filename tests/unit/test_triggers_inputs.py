@@ -16,7 +16,7 @@ from ratoon.windows.intake import read_rows
 from ratoon.windows.rows import Rows
 from tests.unit.triggers_views import HOUR, START, answers, fired, moved, view, window
 
-FAR, NEAR, CHANCE = (0.5, 1e-9), (0.1, 1e-9), (0.5, 0.2)
+FAR, NEAR, CHANCE = (0.5, 1e-9), (0.09, 1e-9), (0.5, 0.2)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_it_fires_after_so_many_windows_that_are_far_and_sure(
 
 
 def test_a_promotion_arms_it_and_nothing_else_moves_it() -> None:
-    """A new champion has other training data, so all is forgotten; time or a refusal change nothing."""
+    """A new champion was trained on other data, so all is forgotten; time changes nothing."""
     trigger = DataDrift()
     state, _ = trigger.fires(trigger.init(), view(moved(0, {"age": FAR})))
     state, first = trigger.fires(state, view(moved(1, {"age": FAR})))
@@ -134,19 +134,17 @@ def test_stationary_inputs_seldom_alarm() -> None:
             for _ in range(4)
             for h in windows_of(features(rng, trained), [features(rng, rows) for _ in range(50)])
         ]
-        for effect in (0.2, 0.01):  # the second leaves it to the test of significance alone
+        for effect in (0.1, 0.01):  # the second leaves it to the test of significance alone
             trigger = DataDrift(windows=1, effect=effect)
             assert sum(bool(trigger._drifted(h.shifts)) for h in happened) <= allowed
         assert fired(DataDrift(), happened) == []
 
 
 def test_drifted_inputs_do_alarm() -> None:
-    """A feature that moves by a standard deviation, or loses twice as many values, is found."""
+    """A feature that moves by a standard deviation, or lacks 30 % instead of 15 %, is found."""
     rng = np.random.default_rng(22)
     reference = features(rng, 1000)
-    for change in ({"move": 1.0}, {"gone": 0.45}):
-        calm = [features(rng, 200) for _ in range(3)]
-        drifted = [features(rng, 200, **change) for _ in range(3)]
+    for change in ({"move": 1.0}, {"gone": 0.3}):
+        calm = [features(rng, 500) for _ in range(3)]
+        drifted = [features(rng, 500, **change) for _ in range(3)]
         assert fired(DataDrift(), windows_of(reference, [*calm, *drifted])) == [4]
-    doubled = [features(rng, 500, gone=0.3) for _ in range(2)]
-    assert fired(DataDrift(effect=0.1), windows_of(reference, doubled)) == [1]

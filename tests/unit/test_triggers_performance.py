@@ -34,7 +34,7 @@ def shifted(before: float, after: float, rows: int = 60) -> list[float | None]:
 
 
 @pytest.mark.parametrize(
-    "detector", [Cusum(), PageHinkley(threshold=1.0), Adwin(clock=1)], ids=repr
+    "detector", [Cusum(), PageHinkley(threshold=1.0), Adwin(clock=1, delta=0.1)], ids=repr
 )
 def test_drift_fires_when_a_metric_becomes_worse(detector: Any) -> None:
     """A rise of an error is found soon after it, and no change at all is not."""

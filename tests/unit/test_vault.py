@@ -162,9 +162,7 @@ def test_damaged_file_is_replaced(tmp_path: Path) -> None:
     assert vault.model(artifact).predict([[2.0]]) == pytest.approx([2.0])
 
 
-def test_written_aside_flushed_and_renamed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_written_aside_flushed_and_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The bytes are on the disk before they get their name, and the name before the call ends."""
     happened: list[str] = []
     flush, rename = os.fsync, Path.replace

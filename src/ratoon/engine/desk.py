@@ -101,7 +101,7 @@ class Desk:
         assert served is not None  # a started loop has a champion to converge to
         scored = score(served.model, table, conductor.target)
         columns = _predicted(table, moments, scored, served.version)
-        known = self.store.predictions(names) if ids is not None else {}
+        known: Mapping[str, Columns] = {} if ids is None else self.store.predictions(names)
         new = [row for row, name in enumerate(names) if name not in known]
         for row, name in enumerate(names):
             if name in known:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -56,7 +56,7 @@ class History:
         return sum(len(a.ids) for a in self.arrivals if a.kind == "predict")
 
     @classmethod
-    def of_table(  # noqa: PLR0913 - one line a fact
+    def of_table(
         cls,
         table: object,
         *,
@@ -105,10 +105,9 @@ class History:
         `settings` are those of `of_table`; a stream folder knows its target, its time column, and
         what is no feature.
         """
-        import pyarrow as pa  # noqa: PLC0415 - slow to import
-        from pyarrow import csv, parquet  # noqa: PLC0415
+        from pyarrow import csv, feather, parquet  # noqa: PLC0415 - slow to import
 
-        path = Path(path)
+        path, parquet = Path(path), cast("Any", parquet)
         if path.is_dir():
             meta = wire.loads(dict[str, Any], (path / "meta.json").read_text())
             known = _stream_settings(meta, parquet.read_schema(path / "data.parquet").names)
@@ -119,9 +118,11 @@ class History:
             case ".csv":
                 table = csv.read_csv(path)
             case ".arrow" | ".feather":
-                table = pa.ipc.open_file(path).read_all()
+                table = cast("Any", feather).read_table(path)
             case _:
-                raise SettingInvalid("log", "a .parquet, .csv or .arrow file, or a folder", str(path))
+                raise SettingInvalid(
+                    "log", "a .parquet, .csv or .arrow file, or a folder", str(path)
+                )
         settings.setdefault("name", path.stem)
         return cls.of_table(table, **settings)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from ratoon.core.deciding import Decision
 from ratoon.core.events import Event
@@ -44,8 +44,8 @@ class Loop(Definition):
         retrain_when: by default a drift of the primary metric, or 10 % worse than at validation.
         accept_if: by default a challenger must be better, by a paired test on the same new labels.
         rollout: how traffic moves, and how long labels may undo it.
-        train_on: which labelled rows; by default all, or those since the change point, whichever makes
-            the better model.
+        train_on: which labelled rows; by default all, or those since the change point, whichever
+            makes the better model.
         limits: cooldown, budget of retrainings a day, pause after one that brought nothing.
         autonomy: "automatic", or "observe": only record what it would do.
         window: labelled rows a measurement.
@@ -95,8 +95,10 @@ class Loop(Definition):
         """
         return self._open().fit(rows, labels, times)
 
-    def adopt(self, model: Any, rows: object, labels: object, *, times: object = None) -> ModelVersion:
-        """Take a model that exists as the first champion, judged on rows that it was not trained on.
+    def adopt(
+        self, model: Any, rows: object, labels: object, *, times: object = None
+    ) -> ModelVersion:
+        """Take a model that exists as the first champion, judged on rows that are new to it.
 
         Raises:
             RowsRefused: the data is not what it must be; nothing is stored.
@@ -104,7 +106,9 @@ class Loop(Definition):
         """
         return self._open().adopt(model, rows, labels, times)
 
-    def predict(self, rows: object, *, ids: Sequence[str] | None = None, times: object = None) -> Predictions:
+    def predict(
+        self, rows: object, *, ids: Sequence[str] | None = None, times: object = None
+    ) -> Predictions:
         """Let the champion answer, and keep what it answered.
 
         Args:
@@ -161,11 +165,11 @@ class Loop(Definition):
 
     def emit(
         self,
-        type: str,  # noqa: A002 - the name that CloudEvents has for it
+        type: str,
         data: Mapping[str, Json] | None = None,
         *,
         subject: str | None = None,
-        id: str | None = None,  # noqa: A002 - as above
+        id: str | None = None,
         source: str = "python",
     ) -> Receipt:
         """Tell of a business event; the same id from the same source is taken once."""
@@ -242,7 +246,7 @@ class Loop(Definition):
             self._held.lock.release()
             self._held.lock = None
 
-    def __enter__(self) -> Loop:
+    def __enter__(self) -> Self:
         """Return the loop itself."""
         return self
 

@@ -97,9 +97,7 @@ class Records:
         version = self.version(number)
         run = None if version.run_id is None else self._store.run(version.run_id)
         decisions = self.decisions()
-        decision = next(
-            (d for d in decisions if run is not None and d.id == run.decision_id), None
-        )
+        decision = next((d for d in decisions if run is not None and d.id == run.decision_id), None)
         events = {event.id: event for event in self.events()}
         causes = () if decision is None else decision.causes
         return Lineage(
@@ -109,9 +107,7 @@ class Records:
             decision=decision,
             events=tuple(events[c.event_id] for c in causes if c.event_id in events),
             refused=self._refused_before(version, run),
-            history=tuple(
-                e for e in events.values() if e.subject == f"version {version.number}"
-            ),
+            history=tuple(e for e in events.values() if e.subject == f"version {version.number}"),
         )
 
     def why(self, number: int | None = None) -> str:

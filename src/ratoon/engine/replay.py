@@ -27,7 +27,7 @@ from ratoon.metrics.protocol import Metric
 from ratoon.policies.champions import window_of
 from ratoon.stores import MemoryStore, MemoryVault
 from ratoon.stores.protocol import Store
-from ratoon.windows.judged import Judged, Target
+from ratoon.windows.judged import Judged, Scored, Target
 from ratoon.windows.labels import encode, extended
 from ratoon.windows.rows import Array
 
@@ -192,11 +192,14 @@ def outcome(name: str, loop: Loop, store: Store, retrain_cost: float) -> Outcome
     runs, decisions = tuple(records.runs()), tuple(records.decisions())
     judged, times = served(store)
     metrics = tuple(loop.metrics) if loop.metrics else default_metrics(judged.target.task)
-    rows = RowRange(start=0, stop=len(judged))
-    window = window_of(times, rows)
-    measured = [metric.measure(judged, window) for metric in metrics]
+    measured: list[Measurement] = []
+    if len(judged):
+        window = window_of(times, RowRange(start=0, stop=len(judged)))
+        measured = [metric.measure(judged, window) for metric in metrics]
     fits = sum(steps.wrote(run, "train", "fits") or 0 for run in runs[1:])
-    losses = next((x for x in (m.losses(judged) for m in metrics) if x is not None), np.zeros(1))
+    losses = np.zeros(0)
+    if len(judged):
+        losses = next((x for x in (m.losses(judged) for m in metrics) if x is not None), losses)
     return Outcome(
         name=name,
         loss={m.metric: m.value for m in measured if m.value is not None},
@@ -224,6 +227,9 @@ def served(store: Store) -> tuple[Judged, Array]:
     found = store.labelled(rows)
     target = wire.loads(Target, store.saved().target or "")
     target = extended(target, found.values)
+    if not rows:
+        nothing = np.zeros(0)
+        return Judged(target=target, labels=nothing, scored=Scored(outputs=nothing)), nothing
     scored = recorded(found.columns, target)
     assert scored is not None  # every row behind the first was predicted
     labels = encode(target, found.values)

@@ -67,7 +67,9 @@ def _by_probability(model: Any, frame: Any, rows: int, target: Target) -> Scored
         raise ModelUnusable("the model gave a probability that is NaN or infinite")
     if ((given < -_ROUNDING) | (given > 1 + _ROUNDING)).any():
         worst = given.flat[np.abs(given - 0.5).argmax()]
-        raise ModelUnusable(f"the model gave a probability that is not between 0 and 1: {worst:.4g}")
+        raise ModelUnusable(
+            f"the model gave a probability that is not between 0 and 1: {worst:.4g}"
+        )
     codes = encode(target, classes).astype(np.intp)
     scores = np.zeros((rows, len(target.classes)))
     scores[:, codes] = given

@@ -27,7 +27,9 @@ from ratoon.windows.snapshot import DatasetSnapshot, digest
 _PACKAGES = ("ratoon", "numpy", "scipy", "scikit-learn", "pandas", "polars")
 
 
-def collect(found: LabelledRows, schema: Schema, target: Target, plan: SnapshotPlan) -> DatasetSnapshot:
+def collect(
+    found: LabelledRows, schema: Schema, target: Target, plan: SnapshotPlan
+) -> DatasetSnapshot:
     """Pin the rows to train on."""
     rows = features(found.columns, schema)
     return DatasetSnapshot(
@@ -53,7 +55,7 @@ def check(snapshot: DatasetSnapshot) -> str:
     return f"{len(snapshot)} rows, {len(snapshot.schema.columns)} features, {kinds} distinct labels"
 
 
-def done(  # noqa: PLR0913 - one line a fact
+def done(
     run: Run,
     name: str,
     started: datetime,

@@ -25,7 +25,17 @@ from ratoon.policies.asking import ask
 from ratoon.policies.facts import event_of, fact
 from ratoon.policies.settings import Settings
 from ratoon.policies.state import InputWindow, Reign, Standing, Training, Trial, Waiting, Watch
-from ratoon.policies.turn import Fail, Judge, Promote, Register, Reported, Restore, Settle, Told, Turn
+from ratoon.policies.turn import (
+    Fail,
+    Judge,
+    Promote,
+    Register,
+    Reported,
+    Restore,
+    Settle,
+    Told,
+    Turn,
+)
 from ratoon.triggers import protocol as triggers
 from ratoon.windows.judged import Judged, Target
 from ratoon.windows.rows import Array
@@ -77,9 +87,9 @@ def _put_on_trial(
     """Show the gate the held-out rows first."""
     training, standing = run
     reign, champion, challenger = turn.state.reign, seen.champion, seen.challenger
-    assert reign is not None  # noqa: S101 - the caller checked
-    assert champion is not None  # noqa: S101
-    assert challenger is not None  # noqa: S101
+    assert reign is not None
+    assert champion is not None
+    assert challenger is not None
     baseline = {m.metric: m for m in reign.standing.baseline}
     evidence = settings.accept_if.init(baseline, challenger.target)
     evidence, looked = settings.accept_if.step(evidence, champion, challenger)
@@ -140,7 +150,12 @@ def settle(settings: Settings, turn: Turn, at: datetime) -> Turn:
     turn = turn.record(fact(settings.loop, SETTLED, at, subject, dict(data)))
     if watch.run_id is not None:
         turn = turn.order(Settle(run_id=watch.run_id, gain=gain, rows=rows))
-    return ask(settings, turn, at, triggers.Settled(gain=gain, lifetime=watch.lifetime, causes=watch.causes))
+    return ask(
+        settings,
+        turn,
+        at,
+        triggers.Settled(gain=gain, lifetime=watch.lifetime, causes=watch.causes),
+    )
 
 
 def breached(settings: Settings, turn: Turn, at: datetime) -> Turn:
@@ -192,11 +207,9 @@ def requested_rollback(settings: Settings, turn: Turn, seen: Told) -> Turn:
     return _roll_back(settings, turn, seen.at, seen.to, cause)
 
 
-def _roll_back(
-    settings: Settings, turn: Turn, at: datetime, to: Standing, cause: Firing
-) -> Turn:
+def _roll_back(settings: Settings, turn: Turn, at: datetime, to: Standing, cause: Firing) -> Turn:
     reign, trial, watch = turn.state.reign, turn.state.trial, turn.state.watch
-    assert reign is not None  # noqa: S101 - both callers checked
+    assert reign is not None
     leaves = reign.standing.version
     decision = Rollback(
         id=retraining.decision_id(settings, turn),
@@ -232,7 +245,7 @@ def _register(turn: Turn, run_id: str, standing: Standing, verdict: Verdict) -> 
     return turn.now(state).order(Register(run_id=run_id, standing=standing, verdict=verdict))
 
 
-def _promote(  # noqa: PLR0913 - one line a fact
+def _promote(
     settings: Settings,
     turn: Turn,
     at: datetime,
@@ -249,7 +262,10 @@ def _promote(  # noqa: PLR0913 - one line a fact
         started = settings.rollout.init(baseline, target)
         watch = Watch(
             run_id=run_id,
-            causes=named(passed.causes), replaced=before.standing, lifetime=lifetime, state=started
+            causes=named(passed.causes),
+            replaced=before.standing,
+            lifetime=lifetime,
+            state=started,
         )
     data = {
         "version": standing.version,

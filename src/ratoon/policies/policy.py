@@ -98,4 +98,3 @@ class Policy(Settings):
         """Tell whether time alone would make something happen now."""
         turn = self.step(state, Ticked(at=at))
         return bool(turn.events or turn.decisions or turn.orders)
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from ratoon.core.deciding import Alternative, Firing, Hold, Retrain, Wait
+from ratoon.core.deciding import Alternative, Firing, Hold, Retrain, SnapshotPlan, Wait
 from ratoon.core.events import REFUSED, REQUESTED
 from ratoon.core.ids import derive
 from ratoon.core.versions import Verdict

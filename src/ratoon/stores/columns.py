@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 
 from ratoon.stores.protocol import Columns
 from ratoon.windows.rows import Array
-
 
 _COMPRESSED = 64  # rows; below, the headers of compressed buffers cost more than they save
 
@@ -21,7 +20,7 @@ def to_bytes(columns: Columns) -> bytes:
     pays = batch.num_rows >= _COMPRESSED
     options = pa.ipc.IpcWriteOptions(compression="zstd" if pays else None)
     with pa.ipc.new_stream(sink, batch.schema, options=options) as writer:
-        writer.write_batch(batch)
+        cast("Any", writer).write_batch(batch)
     return sink.getvalue().to_pybytes()
 
 
@@ -34,7 +33,7 @@ def from_bytes(body: bytes) -> Columns:
 def to_batch(columns: Columns) -> Any:
     """Return columns as an Arrow record batch."""
     arrays = [_to_arrow(column) for column in columns.values()]
-    return pa.RecordBatch.from_arrays(arrays, names=list(columns))
+    return cast("Any", pa.RecordBatch).from_arrays(arrays, names=list(columns))
 
 
 def from_table(table: Any) -> Columns:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +74,11 @@ class FolderLock:
 
 
 def _lock(file: Any) -> None:
-    try:
-        import fcntl  # noqa: PLC0415 - not on Windows
-    except ImportError:  # pragma: no cover
-        import msvcrt  # noqa: PLC0415
+    if sys.platform == "win32":
+        import msvcrt  # noqa: PLC0415 - on Windows alone
 
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
     else:
+        import fcntl  # noqa: PLC0415 - not on Windows
+
         fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -38,7 +38,7 @@ def dump(model: Any) -> tuple[bytes, str]:
     import cloudpickle  # noqa: PLC0415
 
     sink = io.BytesIO()
-    cloudpickle.dump(model, sink)
+    cast("Any", cloudpickle).dump(model, sink)
     return sink.getvalue(), "pickle"
 
 

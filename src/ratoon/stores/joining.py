@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -66,4 +66,6 @@ def same_content(what: str, row_id: str, known: Columns, row: int, sent: Columns
 
 def _plain(value: Any) -> Any:
     """Return a value as Python has it, for comparison and for people; NaT stays what it is."""
-    return value.item() if isinstance(value, np.generic) and value == value else value  # noqa: PLR0124 - NaT
+    if isinstance(value, np.generic) and value == value:  # noqa: PLR0124 - NaT is not itself
+        return cast("Any", value).item()
+    return cast("Any", value)

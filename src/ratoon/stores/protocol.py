@@ -27,8 +27,8 @@ class Draft:
     """Something that arrived, before it is stored.
 
     `ids` name the rows of predictions, labels and feedback. `values` are the labels of history
-    and labels, or what a user said of a prediction, as JSON text. `columns` are the rows of history (features, time) and of predictions (features,
-    time, output and scores).
+    and labels, or what a user said of a prediction, as JSON text. `columns` are the rows of
+    history (features, time) and of predictions (features, time, output and scores).
     """
 
     kind: EntryKind
@@ -121,7 +121,8 @@ class Store(Protocol):
         Predictions and labels whose id is known with the same content are not stored again; with
         another content the whole draft is refused (`IdConflict`). A label joins its prediction;
         without one it is parked and joins it when it comes. Feedback needs a known prediction
-        (`RowsRefused`), and is given once, like a label. An event whose (source, id) is known is not stored again.
+        (`RowsRefused`), and is given once, like a label. An event whose (source, id) is known is
+        not stored again.
 
         `aliases` are pointed in the same write, unless nothing of the draft was new: so a rollback
         that a person asks for holds at once, and the loop comes to the same when it takes in the

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import event
 
 from ratoon.core import wire
 from ratoon.core.deciding import Decision
@@ -59,7 +60,7 @@ class SqlStore:
             return writing.append(draft, aliases or {})
 
     @contextmanager
-    def _writing(self) -> Iterator[Writing]:
+    def _writing(self) -> Generator[Writing]:
         """Open a transaction that writes; it is undone where it does not come to its end."""
         with self._engine.begin() as connection:
             yield Writing(
@@ -252,8 +253,8 @@ def sqlite_engine(path: Path) -> sa.Engine:
         reads = connection.get_execution_options().get("reads", False)
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
-    sa.event.listen(engine, "connect", connected)
-    sa.event.listen(engine, "begin", begun)
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", begun)
     return engine
 
 

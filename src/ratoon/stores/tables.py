@@ -9,12 +9,11 @@ SCHEMA_VERSION = 1
 
 def tables(metadata: sa.MetaData) -> None:
     """Declare all tables in `metadata`."""
-    key = {"primary_key": True}
     text, number = sa.Text, sa.BigInteger
     sa.Table(
         "loop",
         metadata,
-        sa.Column("name", text, **key),
+        sa.Column("name", text, primary_key=True),
         sa.Column("cursor", number, nullable=False),
         sa.Column("begun", number, nullable=False),
         sa.Column("state", text),
@@ -25,8 +24,8 @@ def tables(metadata: sa.MetaData) -> None:
     sa.Table(
         "journal",
         metadata,
-        sa.Column("loop", text, **key),
-        sa.Column("seq", number, autoincrement=False, **key),
+        sa.Column("loop", text, primary_key=True),
+        sa.Column("seq", number, autoincrement=False, primary_key=True),
         sa.Column("kind", text, nullable=False),
         sa.Column("at", text, nullable=False),
         sa.Column("ids", text, nullable=False),
@@ -39,16 +38,16 @@ def tables(metadata: sa.MetaData) -> None:
     sa.Table(
         "prediction",
         metadata,
-        sa.Column("loop", text, **key),
-        sa.Column("id", text, **key),
+        sa.Column("loop", text, primary_key=True),
+        sa.Column("id", text, primary_key=True),
         sa.Column("seq", number, nullable=False),
         sa.Column("offset", number, nullable=False),
     )
     sa.Table(
         "label",
         metadata,
-        sa.Column("loop", text, **key),
-        sa.Column("id", text, **key),
+        sa.Column("loop", text, primary_key=True),
+        sa.Column("id", text, primary_key=True),
         sa.Column("value", text, nullable=False),
         sa.Column("ordinal", number),
         sa.Column("seq", number),
@@ -58,8 +57,8 @@ def tables(metadata: sa.MetaData) -> None:
     sa.Table(
         "feedback",
         metadata,
-        sa.Column("loop", text, **key),
-        sa.Column("id", text, **key),
+        sa.Column("loop", text, primary_key=True),
+        sa.Column("id", text, primary_key=True),
         sa.Column("value", text, nullable=False),
     )
     _records(metadata)

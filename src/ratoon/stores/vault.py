@@ -7,7 +7,7 @@ import os
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from ratoon.core import wire
 from ratoon.core.deciding import SnapshotPlan
@@ -116,7 +116,7 @@ class FileVault:
         }
         table = pa.Table.from_batches([batch]).replace_schema_metadata(about)
         sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+        cast("Any", pq).write_table(table, sink, compression="zstd", write_page_checksum=True)
         body = sink.getvalue().to_pybytes()
         name = f"{snapshot.digest}.{hashlib.sha256(body).hexdigest()}.parquet"
         write_durably(self.home / "snapshots" / name, body)
@@ -131,7 +131,9 @@ class FileVault:
             body = path.read_bytes()
             if path.name != f"{digest}.{hashlib.sha256(body).hexdigest()}.parquet":
                 continue
-            table = pq.read_table(pa.BufferReader(body), page_checksum_verification=True)
+            table = cast("Any", pq).read_table(
+                pa.BufferReader(body), page_checksum_verification=True
+            )
             about = {k.decode(): v.decode() for k, v in table.schema.metadata.items()}
             return _snapshot(path, digest, codec.from_table(table), about)
         what = (

@@ -10,7 +10,9 @@ A loop of one's own is tried in `VirtualClock` time, and against a process that 
 by a `CrashingStore`::
 
     store = SqlStore(sqlite_engine(tmp_path / "ratoon.db"), "fraud")
-    loop = Loop("fraud", trainer=train, store=CrashingStore(store, at=17), vault=FileVault(tmp_path))
+    loop = Loop(
+        "fraud", trainer=train, store=CrashingStore(store, at=17), vault=FileVault(tmp_path)
+    )
 """
 
 from ratoon.engine.clocks import VirtualClock

@@ -6,7 +6,7 @@ import numpy as np
 
 from ratoon.core.errors import IdConflict, RowsRefused
 from ratoon.core.measuring import RowRange
-from ratoon.stores.protocol import Counts, Draft, Entry, Receipt, Store
+from ratoon.stores.protocol import Counts, Entry, Receipt, Store
 from ratoon.testing.comparing import (
     expect_columns,
     expect_entries,
@@ -189,7 +189,9 @@ def check_conflicting_predictions(make: StoreMaker) -> None:
     expect_equal("counts", store.counts(), _counts(predictions=5, entries=1))
 
 
-def _refuse_missing(store: Store, sent: dict[str, np.ndarray[tuple[int], np.dtype[np.object_]]]) -> None:
+def _refuse_missing(
+    store: Store, sent: dict[str, np.ndarray[tuple[int], np.dtype[np.object_]]]
+) -> None:
     """Send a missing value where there was one, and one where it was missing."""
     for row, name, value in (
         (0, "feature:number", np.nan),
@@ -230,9 +232,7 @@ def check_conflicting_labels(make: StoreMaker) -> None:
     ):
         error = expect_raised("another label", IdConflict, lambda d=batch: store.append(d))
         expect_equal("the id in the error", error.row_id in ("a", "parked"), True)
-    expect_equal(
-        "counts", store.counts(), _counts(predictions=2, labelled=1, parked=1, entries=2)
-    )
+    expect_equal("counts", store.counts(), _counts(predictions=2, labelled=1, parked=1, entries=2))
 
 
 def check_feedback(make: StoreMaker) -> None:
@@ -338,7 +338,9 @@ def check_sent_arrays_are_copied(make: StoreMaker) -> None:
     expect_equal("after the sender's change", read.tolist(), [0.0, 1.0])
 
 
-def _rows(columns: dict[str, np.ndarray[tuple[int], np.dtype[np.object_]]], index: list[int]) -> dict[str, np.ndarray[tuple[int], np.dtype[np.object_]]]:
+def _rows(
+    columns: dict[str, np.ndarray[tuple[int], np.dtype[np.object_]]], index: list[int]
+) -> dict[str, np.ndarray[tuple[int], np.dtype[np.object_]]]:
     return {name: column[index] for name, column in columns.items()}
 
 

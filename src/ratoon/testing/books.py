@@ -147,7 +147,16 @@ def check_reopened(make: StoreMaker) -> None:
 
 
 def _read(store: Store) -> dict[str, object]:
-    names = ("last_seq", "saved", "counts", "events", "decisions", "measurements", "runs", "versions")
+    names = (
+        "last_seq",
+        "saved",
+        "counts",
+        "events",
+        "decisions",
+        "measurements",
+        "runs",
+        "versions",
+    )
     found: dict[str, object] = {name: getattr(store, name)() for name in names}
     rows = store.labelled(RowRange(start=0, stop=99))
     aliases = (store.alias("champion"), store.alias("challenger"))

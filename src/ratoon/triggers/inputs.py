@@ -38,7 +38,7 @@ class DataDrift(Combines):
     """
 
     features: tuple[str, ...] | None = None  # None: all
-    effect: float = field(default=0.2, kw_only=True)  # Jensen-Shannon distance, 0 … 1
+    effect: float = field(default=0.1, kw_only=True)  # Jensen-Shannon distance, 0 … 1
     alpha: float = field(default=0.01, kw_only=True)
     windows: int = field(default=2, kw_only=True)  # in a row
 

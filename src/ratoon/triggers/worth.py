@@ -42,12 +42,13 @@ class WorthIt(Combines):
 
     After each window of n labelled rows with mean loss l, the avoidable loss grows by
     max(0, l - f) n, where f is the (lower) median of the losses that the last champions had in
-    their first window: a champion that was bad from birth does not hide what is possible. It fires
-    at c · factor. What the last retraining really gained, measured by scoring the replaced
+    their first window: a champion that was bad from birth does not hide what is possible. It
+    fires at c · factor. What the last retraining really gained, measured by scoring the replaced
     model beside its successor, moves the factor: it doubles where the gain over the replaced
     model's lifetime stayed below the cost, or where the challenger was refused; else it halves
-    (between 1 and 32); retrainings that others called for do not move it. So it stops retraining where drift cannot be learned. The data of the cause
-    begins with the unbroken row of windows above f that ends with the newest.
+    (between 1 and 32); retrainings that others called for do not move it. So it stops retraining
+    where drift cannot be learned. The data of the cause begins with the unbroken row of windows
+    above f that ends with the newest.
 
     Args:
         retrain_cost: what a retraining costs, in the unit of the summed row losses of the loop's
@@ -106,7 +107,10 @@ class WorthIt(Combines):
         firing = Firing(
             trigger=str(self),
             event_type=WORTH_IT,
-            reason=f"{state.avoidable:.4g} of loss would have been avoided, at a cost of {threshold:.4g}",
+            reason=(
+                f"{state.avoidable:.4g} of loss would have been avoided, "
+                f"at a cost of {threshold:.4g}"
+            ),
             at=view.at,
             since=state.since,
             since_row=state.since_row,

@@ -51,9 +51,7 @@ class Judged:
 
     def take(self, index: slice) -> Judged:
         """Return the rows at `index`."""
-        return Judged(
-            target=self.target, labels=self.labels[index], scored=self.scored.take(index)
-        )
+        return Judged(target=self.target, labels=self.labels[index], scored=self.scored.take(index))
 
 
 def joined(parts: list[Scored]) -> Scored:

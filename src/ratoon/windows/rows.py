@@ -46,7 +46,9 @@ def concat(parts: Sequence[Rows]) -> Rows:
     first = parts[0]
     if len(parts) == 1:
         return first
-    columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in first.columns}
+    columns = {
+        name: np.concatenate([part.columns[name] for part in parts]) for name in first.columns
+    }
     return Rows(schema=first.schema, columns=columns)
 
 
