@@ -121,7 +121,7 @@ def test_a_broken_write_leaves_nothing(home: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("draft", [predictions(["q"]), labels(["q"], [1]), tick()])
-def test_one_commit_a_write(home: Path, draft: Draft, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_commit_a_write(home: Path, draft: Draft) -> None:
     """A write is one transaction, so that it costs one flush to the disk."""
     engine = sqlite_engine(home / "ratoon.db")
     store = SqlStore(engine, "a")

@@ -37,7 +37,8 @@ def main(home: Path, script: str, begin: int, statement: int) -> None:
     for number, call in list(enumerate(SCRIPTS[script]))[begin:]:
         clock.set(START + timedelta(minutes=number))
         call(loop)
-        print(number, flush=True)
+        sys.stdout.write(f"{number}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

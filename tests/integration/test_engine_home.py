@@ -91,7 +91,7 @@ def test_a_failed_opening_lets_go(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", "a/b", "a b", "a\n", "x" * 201, "ö" * 101])
 def test_bad_names(name: str) -> None:
     """A loop's name makes a file's name everywhere."""
-    with pytest.raises(SettingInvalid, match="^name must be") as caught:
+    with pytest.raises(SettingInvalid, match=r"^name must be") as caught:
         rt.Loop(name, trainer=train)
     assert caught.value.got == name
 
@@ -199,7 +199,7 @@ def promoted(tmp_path: Path) -> rt.Loop:
 
 
 def test_a_damaged_champion(promoted: rt.Loop) -> None:
-    """A champion whose file is damaged does not answer; labels are taken, and one call undoes it."""
+    """A damaged champion does not answer; labels are taken, and one call undoes it."""
     first, second = promoted.versions()
     _spoil(Path(promoted.home), second.artifact.sha256)
     promoted.close()

@@ -93,7 +93,7 @@ def arrays(start: int, stop: int) -> Any:
 
 @pytest.mark.parametrize("name", CASES)
 def test_tasks(name: str) -> None:
-    """The loop notices that the concept turned, retrains, promotes on evidence, and is right then."""
+    """The loop notices that the concept turned, retrains, promotes on evidence, and is right."""
     trainer, labels, settings = CASES[name]
     loop = live(drifting(trainer, **settings), arrays, labels)
     assert loop.status().champion.number > 1  # type: ignore[union-attr]

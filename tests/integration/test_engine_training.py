@@ -304,7 +304,7 @@ def test_a_metric_that_raises() -> None:
 def test_a_gate_that_cannot_judge(settings: dict[str, Any]) -> None:
     """A model without probabilities fails at the fit where anything will need them later."""
     loop = small(NoProbabilities, **{"metrics": [rt.metrics.Accuracy()], **settings})
-    with pytest.raises(TrainingFailed, match="metric '(log_loss|brier)' needs scores"):
+    with pytest.raises(TrainingFailed, match=r"metric '(log_loss|brier)' needs scores"):
         loop.fit(numbers_of(0, 40), labels_of(0, 40))
     assert loop.runs()[-1].status == "failed"
 

@@ -1,9 +1,10 @@
-"""Laws of a live loop: how calls are cut, when it is opened, and what comes late, decide nothing."""
+"""Laws of a live loop: how calls are cut, and when it is opened, decides nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,7 @@ class Life:
 def pieces(cuts: set[int]) -> list[slice]:
     """Return the rows behind the history, cut."""
     edges = [BEGUN, *sorted(cuts), ROWS]
-    return [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [slice(start, stop) for start, stop in pairwise(edges)]
 
 
 def whole_life(predicted: set[int], labelled: set[int]) -> Life:

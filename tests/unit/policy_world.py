@@ -7,7 +7,7 @@ are told to, and fail where the world says so. There is no store and no clock.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -74,6 +74,7 @@ class World:
     turns: list[Turn] = field(default_factory=list)
     at: datetime = START
     trainings: int = 0
+    told: int = 0
     running: Train | None = None
     standings: dict[int, Standing] = field(default_factory=dict)
 
@@ -171,9 +172,8 @@ class World:
 
     def tell(self, kind: str, to: int | None = None, **data: Any) -> Turn:
         """Tell it an event."""
-        made = Event(
-            id=f"e{len(self.turns)}", source="/shop", type=kind, time=self.at, data=data
-        )
+        self.told += 1
+        made = Event(id=f"e{self.told}", source="/shop", type=kind, time=self.at, data=data)
         return self.see(Told(at=self.at, event=made, to=self.standings.get(to or 0)))
 
     def tick(self, hours: float = 0.0) -> Turn:
@@ -245,7 +245,3 @@ def level(*levels: float) -> Callable[[int, int], float]:
         return levels[min(version, len(levels)) - 1]
 
     return errors
-
-
-def restated(state: PolicyState, **changes: Any) -> PolicyState:
-    return replace(state, **changes)

@@ -102,7 +102,7 @@ def test_ratings() -> None:
     """Ratings are finite numbers, from whatever holds them."""
     assert checked_ratings([1, np.float32(-0.5), True, "2"]) == [1.0, -0.5, 1.0, 2.0]
     for bad in (None, "bad", float("nan"), float("inf"), [1]):
-        with pytest.raises(ValueForbidden, match="'rating' must be a finite number.*in row 1"):
+        with pytest.raises(ValueForbidden, match=r"'rating' must be a finite number.*in row 1"):
             checked_ratings([1, bad])
 
 

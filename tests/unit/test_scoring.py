@@ -176,7 +176,7 @@ MIXED: dict[str, tuple[Columns, Any]] = {
 
 @pytest.mark.parametrize("name", MIXED)
 def test_recorded(name: str) -> None:
-    """Answers of rows with unlike scores: a class not known has 0, a missing score is not made up."""
+    """A class that a row does not know has 0; a score that is missing is not made up."""
     columns, expected = MIXED[name]
     said = recorded({key: np.array(column) for key, column in columns.items()}, THREE)
     assert said is not None

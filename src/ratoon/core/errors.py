@@ -201,8 +201,9 @@ class LoopBusy(RatoonError):
     def __init__(self, loop: str, home: str) -> None:
         """Name the loop and its folder."""
         super().__init__(
-            f"loop {loop!r} in {home!r} is open in another process",
-            hint="one process runs a loop; use `ratoon emit`, `retrain` or `rollback` beside it",
+            f"loop {loop!r} in {home!r} is open already",
+            hint="call close() on the other Loop, also in this process; beside it `ratoon emit`, "
+            "`retrain` and `rollback` work",
         )
 
 

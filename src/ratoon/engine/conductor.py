@@ -84,6 +84,8 @@ class Conductor:
     def begin(self, reason: str) -> None:
         """Train the first version, and raise what went wrong if it did."""
         self.advance()
+        if self.state.reign is not None:
+            return  # it was begun before, and only its end was missing
         turn = self.policy.begin(self.state, self._ports.clock.now(), reason)
         self._commit(turn)
         self.advance()
@@ -92,6 +94,8 @@ class Conductor:
     def take(self, model: Any) -> None:
         """Make a finished model the first version, judged on all labelled rows."""
         self.advance()
+        if self.state.reign is not None:
+            return
         held_out = RowRange(start=0, stop=self.state.rows)
         plan = SnapshotPlan(train=RowRange(start=0, stop=0), holdout=held_out, rule="adopted")
         now = self._ports.clock.now()
@@ -144,7 +148,7 @@ class Conductor:
         draft = entry.draft
         match draft.kind:
             case "history":
-                return [Grown(at=draft.at, rows=entry.joined.stop)]
+                return [Grown(at=draft.at, rows=entry.joined.stop, first=entry.joined.start)]
             case "predictions":
                 rows = features(draft.columns, self.schema)
                 return [Predicted(at=draft.at, features=rows, times=draft.columns["time"])]

@@ -10,7 +10,7 @@ from typing import Any, get_args
 from ratoon.core.deciding import Autonomy
 from ratoon.core.errors import SettingInvalid
 from ratoon.core.schema import Frame, Task
-from ratoon.core.settings import one_of
+from ratoon.core.settings import one_of, whole
 from ratoon.core.times import Clock
 from ratoon.engine.clocks import SystemClock
 from ratoon.engine.notifying import Notifier
@@ -75,6 +75,9 @@ class Definition:
         if not callable(self.trainer):
             rule = "a function that takes a DatasetSnapshot and returns a fitted model"
             raise SettingInvalid("trainer", rule, self.trainer)
+        one_of("autonomy", self.autonomy, ("observe", "automatic"))
+        whole("window", self.window, least=2)
+        whole("input_window", self.input_window, least=2)
         if (self.store is None) != (self.vault is None):
             raise SettingInvalid("store and vault", "given together", (self.store, self.vault))
 

@@ -24,6 +24,13 @@ from ratoon.core.ids import derive
 from ratoon.core.schema import Schema
 from ratoon.core.versions import ModelVersion
 from ratoon.core.wire import Json
+from ratoon.engine.answering import (
+    answer_columns,
+    answered_before,
+    check_features,
+    feature_columns,
+    given_scores,
+)
 from ratoon.engine.checking import (
     check_judges,
     check_settings,
@@ -34,18 +41,16 @@ from ratoon.engine.checking import (
 )
 from ratoon.engine.conductor import Conductor
 from ratoon.engine.definition import Definition
-from ratoon.engine.evidence import recorded
 from ratoon.engine.results import Predictions
 from ratoon.engine.scoring import grown, score
 from ratoon.engine.training import Ports, probe
 from ratoon.policies import Policy
-from ratoon.stores.joining import same_content
 from ratoon.stores.protocol import Columns, Draft, Receipt, Store
 from ratoon.stores.vault import Vault
 from ratoon.windows.intake import read_rows, read_times
 from ratoon.windows.judged import Judged, Scored, Target
 from ratoon.windows.labels import Labels, decode, encode, extended, infer_target, read_labels
-from ratoon.windows.rows import Array, Rows
+from ratoon.windows.rows import Rows
 from ratoon.windows.snapshot import digest
 
 
@@ -100,12 +105,12 @@ class Desk:
         served = conductor.deployer.served()
         assert served is not None  # a started loop has a champion to converge to
         scored = score(served.model, table, conductor.target)
-        columns = _predicted(table, moments, scored, served.version)
+        columns = answer_columns(table, moments, scored, served.version)
         known: Mapping[str, Columns] = {} if ids is None else self.store.predictions(names)
         new = [row for row, name in enumerate(names) if name not in known]
         for row, name in enumerate(names):
             if name in known:
-                _same_features(name, known[name], columns, row)
+                check_features(name, known[name], columns, row)
         if new:
             self._append(
                 Draft(
@@ -117,7 +122,7 @@ class Desk:
             )
         version = served.version
         if known:
-            scored = _answered_before(scored, known, names, conductor.target)
+            scored = answered_before(scored, known, names, conductor.target)
             version = version if new else int(known[names[0]]["version"][0])
         conductor.advance()
         outputs = np.array(decode(conductor.target, scored.outputs))
@@ -146,13 +151,13 @@ class Desk:
             rule = f"one of the classes {list(conductor.target.classes)}"
             raise ValueForbidden("output", rule, unknown, values.index(unknown))
         scored = Scored(
-            outputs=encode(target, values), scores=_given_scores(scores, len(table), target)
+            outputs=encode(target, values), scores=given_scores(scores, len(table), target)
         )
         if scored.scores is None:
             one = Judged(target=target, labels=scored.outputs[:1], scored=scored.take(slice(0, 1)))
             check_judges(conductor.policy, one)
         champion = self.store.alias("champion")
-        columns = _predicted(table, moments, scored, champion or 0)
+        columns = answer_columns(table, moments, scored, champion or 0)
         draft = Draft(kind="predictions", at=self._clock.now(), ids=names, columns=columns)
         return self._taken(draft)
 
@@ -277,7 +282,7 @@ class Desk:
         policy = self._policy(target)
         check_settings(policy, target)
         note: dict[str, Json] = {"digest": digest(table, values)}
-        columns = {**_features(table), "time": moments}
+        columns = {**feature_columns(table), "time": moments}
         if self._is_new(columns, note["digest"]):
             now = self._clock.now()
             self._append(Draft(kind="history", at=now, values=values, columns=columns, note=note))
@@ -308,7 +313,7 @@ class Desk:
         return Conductor(policy, ports, schema, target)
 
     def _started(self) -> Conductor:
-        if self._conductor is None or self.store.alias("champion") is None:
+        if self._conductor is None or self._conductor.state.reign is None:
             raise LoopNotStarted(self._definition.name)
         self._conductor.advance()
         return self._conductor
@@ -353,50 +358,3 @@ class Desk:
 
     def _answer(self, columns: Columns, target: Target) -> object:
         return decode(target, columns["output"])[0]
-
-
-def _features(rows: Rows) -> dict[str, Array]:
-    return {f"feature:{name}": rows.columns[name] for name in rows.schema.names}
-
-
-def _predicted(rows: Rows, times: Array, scored: Scored, version: int) -> dict[str, Array]:
-    columns = {**_features(rows), "time": times, "output": scored.outputs}
-    if scored.scores is not None:
-        columns |= {f"score:{k}": scored.scores[:, k] for k in range(scored.scores.shape[1])}
-    return columns | {"version": np.full(len(rows), float(version))}
-
-
-def _same_features(name: str, known: Columns, sent: Columns, row: int) -> None:
-    asked = {key: column for key, column in sent.items() if key.startswith("feature:")}
-    same_content("prediction", name, known, 0, asked, row)
-
-
-def _answered_before(
-    scored: Scored, known: Mapping[str, Columns], names: tuple[str, ...], target: Target
-) -> Scored:
-    """Put the answers that were given before in the place of new ones: a retry changes nothing."""
-    outputs = scored.outputs.copy()
-    scores = None if scored.scores is None else scored.scores.copy()
-    for row, name in enumerate(names):
-        before = recorded(known[name], target) if name in known else None
-        if before is None:
-            continue
-        outputs[row] = before.outputs[0]
-        if scores is not None and before.scores is not None:
-            scores[row] = before.scores[0]
-    return Scored(outputs=outputs, scores=scores)
-
-
-def _given_scores(scores: object, rows: int, target: Target) -> Any:
-    if scores is None:
-        return None
-    found = np.asarray(scores, dtype=np.float64)
-    if found.shape != (rows, len(target.classes)):
-        rule = f"of shape ({rows}, {len(target.classes)}): a column a class"
-        raise RowsRefused(f"scores must be {rule}, got {found.shape}")
-    wrong = ~((found >= 0) & (found <= 1))
-    if wrong.any():
-        row, column = np.argwhere(wrong)[0].tolist()
-        value = float(found[row, column])
-        raise ValueForbidden("scores", "probabilities, between 0 and 1", value, row)
-    return found

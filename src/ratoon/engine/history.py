@@ -130,10 +130,11 @@ class History:
     def of_store(cls, store: Store, name: str) -> History:
         """Return what a live loop has in its journal, as it arrived."""
         saved = store.saved()
-        entries = store.entries(0)
-        first = next(entries, None)
-        if first is None or first.draft.kind != "history" or saved.schema is None:
+        entries = list(store.entries(0))
+        begun = [n for n, entry in enumerate(entries) if entry.draft.kind == "history"]
+        if not begun or saved.schema is None:
             raise RowsRefused(f"loop {name!r} has no history: it was never fitted")
+        first, entries = entries[begun[-1]], entries[begun[-1] + 1 :]
         schema = wire.loads(Schema, saved.schema)
         return cls(
             name=name,

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from importlib import metadata
+from tokenize import TokenError
 from typing import Any
 
 from ratoon.core.deciding import SnapshotPlan
@@ -103,7 +104,7 @@ def code_digest(trainer: Trainer) -> str | None:
     """Return the SHA-256 of the trainer's source; None where it has none."""
     try:
         source = inspect.getsource(trainer)
-    except (OSError, TypeError):
+    except (OSError, TypeError, SyntaxError, TokenError):  # none, or the file has changed
         return None
     return hashlib.sha256(source.encode()).hexdigest()
 

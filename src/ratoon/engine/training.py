@@ -108,13 +108,15 @@ class Training:
             challenger = self._judged(self._models.of(_artifact(run)), held_out, target)
         except ModelUnusable as error:
             return Reported(at=now, run_id=run.id, error=self._failed(run, error.fact, None).error)
-        champion = None
+        champion, paired = None, held_out
         if state.reign is not None:
+            standing = state.reign.standing
+            start = min(held_out.stop, max(held_out.start, standing.trained_rows))
+            paired = RowRange(start=start, stop=held_out.stop)
             evidence = Evidence(self._ports.store, self._models, self._schema)
             evidence.cover(held_out)
-            version = state.reign.standing.version
-            champion = evidence.judged(held_out, version, challenger.target)
-        read: dict[str, Json] = {"rows": to_json(held_out)}
+            champion = evidence.judged(paired, standing.version, challenger.target)
+        read: dict[str, Json] = {"rows": to_json(held_out), "beside_champion": to_json(paired)}
         if run.steps[-1].name != "evaluate":
             self._keep(steps.done(run, "evaluate", now, now, read=read))
         trained: Any = steps.wrote(run, "train", "rows")
@@ -211,8 +213,8 @@ class Training:
             losses.append(_mean_loss(self._metrics, judged))
         best = min(range(len(losses)), key=losses.__getitem__)
         rows = trained[best].snapshot.plan.train
-        shown = " against ".join(f"{loss:.4g}" for loss in losses)
-        return trained[best], f"rows {rows.start} to {rows.stop}: loss {shown}"
+        others = ", ".join(_measured(one, loss) for one, loss in zip(trained, losses, strict=True))
+        return trained[best], f"chose rows {rows.start} to {rows.stop} of {others}"
 
     def _keep_model(self, model: Any) -> Artifact:
         artifact = self._ports.vault.keep_model(model)
@@ -247,6 +249,11 @@ def probe(model: Any, rows: Any, target: Target) -> None:
         f"the task is {target.task} but a {type(model).__name__} has no classes_",
         hint="an unfitted classifier has none; a regressor needs Loop(task='regression')",
     )
+
+
+def _measured(candidate: _Candidate, loss: float) -> str:
+    rows = candidate.snapshot.plan.train
+    return f"{rows.start} to {rows.stop} (loss {loss:.4g})"
 
 
 def _artifact(run: Run) -> Artifact:

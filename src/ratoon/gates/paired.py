@@ -285,19 +285,16 @@ def _reason(
     worse: bool,
 ) -> str:
     effect, low, high, n, needed = numbers
-    seen = (
-        f"on {n} rows"
-        if effect is None
-        else f"by {effect:+.4g} [{low:+.4g}, {high:+.4g}] on {n} rows"
-    )
+    seen = f"{metric} on {n} rows"
+    if effect is not None:
+        seen += f", champion minus challenger {effect:+.4g} [{low:+.4g}, {high:+.4g}]"
     match outcome:
         case "pass":
-            return f"{metric} loss lower {seen}"
+            return f"better: {seen}"
         case "inconclusive":
-            return f"not enough evidence: {metric} loss lower {seen}; about {needed} more labels"
+            return f"not enough evidence: {seen}; about {needed} more labels"
         case "fail":
-            why = "not good enough" if worse else "still undecided"
-            return f"{metric} {why}: loss lower {seen}"
+            return f"{'not good enough' if worse else 'still undecided'}: {seen}"
 
 
 def _written(name: str, metric: str | Metric | None, setting: str | None) -> str:

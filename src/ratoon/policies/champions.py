@@ -92,7 +92,8 @@ def _put_on_trial(
     assert challenger is not None
     baseline = {m.metric: m for m in reign.standing.baseline}
     evidence = settings.accept_if.init(baseline, challenger.target)
-    evidence, looked = settings.accept_if.step(evidence, champion, challenger)
+    both = challenger.take(slice(len(challenger) - len(champion), len(challenger)))
+    evidence, looked = settings.accept_if.step(evidence, champion, both)
     trial = Trial(
         run_id=seen.run_id,
         version=standing.version,
@@ -301,9 +302,12 @@ def _nothing_gained(
     if turn.state.reign is None:
         return turn
     waited = turn.state.waiting
-    if waited is not None and retraining.asked_for(waited.causes):
-        turn = turn.now(replace(turn.state, waiting=None))
-        return retraining.attempt(settings, turn, at, retraining.merge(causes, waited.causes))
+    if waited is not None and waited.asked:
+        turn, merged = (
+            turn.now(replace(turn.state, waiting=None)),
+            retraining.merge(causes, waited.causes),
+        )
+        return retraining.attempt(settings, turn, at, merged, asked=True)
     reason = f"{why}; a later try with {retry_row - turn.state.rows} more labels"
     waiting = Waiting(causes=causes, until_row=retry_row, reason=reason)
     return retraining.wait(settings, turn, at, waiting)

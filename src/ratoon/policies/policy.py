@@ -65,7 +65,8 @@ class Policy(Settings):
         turn = watching.time(self, turn, seen.at)
         match seen:
             case Grown():
-                grown = replace(turn.state, rows=seen.rows, window_start=seen.rows)
+                rows, first = seen.rows, seen.first
+                grown = replace(turn.state, rows=rows, window_start=rows, first_row=first)
                 return turn.now(grown)
             case Predicted():
                 return watching.inputs(self, turn, seen)
@@ -91,7 +92,7 @@ class Policy(Settings):
         turn = Turn(state=replace(state, waiting=None)).record(event)
         causes = (replace(cause, event_id=event.id),)
         if plan is None:
-            return attempt(self, turn, at, causes)
+            return attempt(self, turn, at, causes, asked=True)
         return retrain(self, turn, at, causes, plan)
 
     def due(self, state: PolicyState, at: datetime) -> bool:

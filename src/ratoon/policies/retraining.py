@@ -8,10 +8,11 @@ from datetime import datetime
 from ratoon.core.deciding import Alternative, Firing, Hold, Retrain, SnapshotPlan, Wait
 from ratoon.core.events import REFUSED, REQUESTED
 from ratoon.core.ids import derive
+from ratoon.core.measuring import RowRange
 from ratoon.core.versions import Verdict
 from ratoon.policies.facts import fact
 from ratoon.policies.settings import Settings
-from ratoon.policies.state import Training, Trial, Waiting
+from ratoon.policies.state import Change, Training, Trial, Waiting
 from ratoon.policies.turn import Judge, Train, Turn
 
 
@@ -24,6 +25,7 @@ def consider(settings: Settings, turn: Turn, at: datetime, causes: tuple[Firing,
     """Decide on causes that have just arisen: one cause, one decision."""
     if not causes:
         return turn
+    turn, asked = _remembered(turn, causes), asked_for(causes)
     state = turn.state
     if state.training is not None:
         reason = f"{state.training.run_id} is training already"
@@ -35,12 +37,23 @@ def consider(settings: Settings, turn: Turn, at: datetime, causes: tuple[Firing,
         turn = _overtaken(settings, turn, at, state.trial)
         state = turn.state
     if state.waiting is None:
-        return attempt(settings, turn, at, causes)
+        return attempt(settings, turn, at, causes, asked=asked)
     merged = merge(state.waiting.causes, causes)
+    asked = asked or state.waiting.asked
     if asked_for(causes) or _newer(causes, state.tried_row):
-        return attempt(settings, turn.now(replace(state, waiting=None)), at, merged)
+        turn = turn.now(replace(state, waiting=None))
+        return attempt(settings, turn, at, merged, asked=asked)
     turn = turn.now(replace(state, waiting=replace(state.waiting, causes=merged)))
     return hold(settings, turn, at, causes, f"joined what waits already: {state.waiting.reason}")
+
+
+def _remembered(turn: Turn, causes: tuple[Firing, ...]) -> Turn:
+    """Remember where the newest change begins, for this retraining and later ones."""
+    row, since = _newest_change(causes)
+    before = turn.state.change
+    if row is None or (before is not None and before.row >= row):
+        return turn
+    return turn.now(replace(turn.state, change=Change(row=row, at=since)))
 
 
 def _behind(
@@ -50,7 +63,7 @@ def _behind(
     if not asked_for(causes):
         return hold(settings, turn, at, causes, reason)
     before = () if turn.state.waiting is None else turn.state.waiting.causes
-    waiting = Waiting(causes=merge(before, causes), reason=reason)
+    waiting = Waiting(causes=merge(before, causes), reason=reason, asked=True)
     return wait(settings, turn, at, waiting)
 
 
@@ -63,29 +76,50 @@ def ripen(settings: Settings, turn: Turn, at: datetime) -> Turn:
     few = waiting.until_row is not None and turn.state.rows < waiting.until_row
     if early or few:
         return turn
-    return attempt(settings, turn.now(replace(turn.state, waiting=None)), at, waiting.causes)
+    turn = turn.now(replace(turn.state, waiting=None))
+    return attempt(settings, turn, at, waiting.causes, asked=waiting.asked)
 
 
-def attempt(settings: Settings, turn: Turn, at: datetime, causes: tuple[Firing, ...]) -> Turn:
-    """Retrain, unless something speaks against it now."""
-    state, asked = turn.state, asked_for(causes)
-    since_row, since = _newest_change(causes)
+def attempt(
+    settings: Settings, turn: Turn, at: datetime, causes: tuple[Firing, ...], *, asked: bool
+) -> Turn:
+    """Retrain, unless something speaks against it now; a person's fresh wish overrides limits."""
+    state = turn.state
     if settings.autonomy == "observe" and not asked:
         reason = "autonomy is 'observe': it would retrain now"
         return hold(settings, turn, at, causes, reason)
     blocked = None if asked else settings.limits.blocked(state.retrained, at)
     if blocked is not None:
         return wait(settings, turn, at, Waiting(causes=causes, until=blocked[0], reason=blocked[1]))
-    needed = settings.train_on.needed(since_row)
+    first, change = state.first_row, state.change
+    since_row = None if change is None else max(0, change.row - first)
+    needed = first + settings.train_on.needed(since_row)
     if state.rows < needed:
         reason = f"{needed - state.rows} more labelled rows are needed to train on"
-        return wait(settings, turn, at, Waiting(causes=causes, until_row=needed, reason=reason))
+        waiting = Waiting(causes=causes, until_row=needed, reason=reason, asked=asked)
+        return wait(settings, turn, at, waiting)
     if state.rows < state.retry_row and not asked and not _newer(causes, state.tried_row):
         reason = f"the last retraining brought nothing; {state.retry_row - state.rows} more labels"
         waiting = Waiting(causes=causes, until_row=state.retry_row, reason=reason)
         return wait(settings, turn, at, waiting)
-    plan = settings.train_on.plan(state.rows, since_row, since)
-    return retrain(settings, turn, at, causes, plan)
+    since = None if change is None else change.at
+    plan = settings.train_on.plan(state.rows - first, since_row, since)
+    return retrain(settings, turn, at, causes, shifted(plan, first))
+
+
+def shifted(plan: SnapshotPlan, first: int) -> SnapshotPlan:
+    """Return a plan for rows that begin at the ordinal `first`."""
+
+    def moved(rows: RowRange) -> RowRange:
+        return RowRange(start=rows.start + first, stop=rows.stop + first)
+
+    return replace(
+        plan,
+        train=moved(plan.train),
+        holdout=moved(plan.holdout),
+        others=tuple(moved(rows) for rows in plan.others),
+        chosen_on=None if plan.chosen_on is None else moved(plan.chosen_on),
+    )
 
 
 def retrain(

@@ -51,6 +51,15 @@ class Waiting:
     reason: str
     until: datetime | None = None
     until_row: int | None = None
+    asked: bool = False  # whether a person's wish is among them that was not tried yet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Where the newest known change of the world begins."""
+
+    row: int  # ordinal of the first labelled row after it
+    at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +99,14 @@ class PolicyState:
 
     triggers: Any  # the trigger's state
     rows: int = 0  # labelled rows taken in
+    first_row: int = 0  # ordinal of the first row of the history that the loop begins with
     window_start: int = 0  # ordinal of the first row of the open window
     inputs: InputWindow = InputWindow()
     reign: Reign | None = None
     waiting: Waiting | None = None
     training: Training | None = None
     trial: Trial | None = None
+    change: Change | None = None
     watch: Watch | None = None
     retrained: tuple[datetime, ...] = ()  # the latest decisions to retrain
     failures: int = 0  # retrainings in a row that brought nothing

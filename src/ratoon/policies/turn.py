@@ -21,6 +21,7 @@ class Grown:
 
     at: datetime
     rows: int  # labelled rows there are now
+    first: int = 0  # ordinal of the first of them; what came before was never fitted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -79,7 +80,7 @@ class Reported:
     trained_rows: int = 0
     error: str | None = None
     challenger: Judged | None = None  # on the held-out rows; None for an error
-    champion: Judged | None = None  # on the same rows; None for the first version
+    champion: Judged | None = None  # on the last of them, those new to it; None for the first
     held_out: RowRange | None = None
     times: Array | None = None  # of the held-out rows
     reference: InputReference | None = None

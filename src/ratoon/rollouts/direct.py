@@ -30,7 +30,7 @@ class WatchState:
     @property
     def gain(self) -> float:
         """The replaced model's mean loss minus the champion's, in the metric's unit."""
-        return -self.against.total / self.against.n * self.bound if self.against.n else 0.0
+        return 0.0 - self.against.total / self.against.n * self.bound if self.against.n else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,7 +39,7 @@ from ratoon.stores.writing import Writing, batched, scalar
 
 _WARM_ENTRIES = 256  # journal entries whose columns stay in memory
 _PAGE = 500  # journal entries read at once
-_READING: Mapping[str, bool] = {"reads": True}  # readers do not wait for the writer
+_READING: Mapping[str, bool] = {"reads": True}  # one statement, which waits for no writer
 
 
 class SqlStore:
@@ -250,8 +250,8 @@ def sqlite_engine(path: Path) -> sa.Engine:
             connection.execute(f"PRAGMA {pragma}")
 
     def begun(connection: sa.Connection) -> None:
-        reads = connection.get_execution_options().get("reads", False)
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+        if not connection.get_execution_options().get("reads", False):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     event.listen(engine, "connect", connected)
     event.listen(engine, "begin", begun)

@@ -60,12 +60,10 @@ class Writing:
             case "event":
                 return self._event(draft)
             case "tick":
-                return Receipt(
-                    seq=self._push(draft, self._next_seq(), self._ordinal(), 0), stored=1
-                )
+                return Receipt(seq=self._push(draft, *self._here(), 0), stored=1)
 
     def _history(self, draft: Draft) -> Receipt:
-        seq, first, n = self._next_seq(), self._ordinal(), len(draft.values)
+        (seq, first), n = self._here(), len(draft.values)
         self._insert(
             "label",
             [
@@ -92,7 +90,7 @@ class Writing:
         new = [row for row, row_id in enumerate(draft.ids) if row_id not in known]
         if not new:
             return Receipt(seq=None, repeated=len(known))
-        kept, seq, first = chosen(draft, new), self._next_seq(), self._ordinal()
+        kept, (seq, first) = chosen(draft, new), self._here()
         places = {row_id: offset for offset, row_id in enumerate(kept.ids)}
         self._insert("prediction", [{"id": i, "seq": seq, "offset": o} for i, o in places.items()])
         parked = list(self._known("label", kept.ids))
@@ -110,7 +108,7 @@ class Writing:
         new = [row for row, row_id in enumerate(draft.ids) if row_id not in known]
         if not new:
             return Receipt(seq=None, repeated=len(known))
-        kept, seq, first = chosen(draft, new), self._next_seq(), self._ordinal()
+        kept, (seq, first) = chosen(draft, new), self._here()
         places = self._known("prediction", kept.ids)
         ordinal, rows = first, list[dict[str, Any]]()
         for row_id, value in zip(kept.ids, kept.values, strict=True):
@@ -141,14 +139,14 @@ class Writing:
         kept = chosen(draft, new)
         pairs = zip(kept.ids, kept.values, strict=True)
         self._insert("feedback", [{"id": i, "value": json.dumps(v)} for i, v in pairs])
-        seq = self._push(kept, self._next_seq(), self._ordinal(), 0)
+        seq = self._push(kept, *self._here(), 0)
         return Receipt(seq=seq, stored=len(new), repeated=len(given))
 
     def _event(self, draft: Draft) -> Receipt:
         event = event_in(draft)
         if not self._record_event(event.source, event.id, wire.dumps(event)):
             return Receipt(seq=None, repeated=1)
-        return Receipt(seq=self._push(draft, self._next_seq(), self._ordinal(), 0), stored=1)
+        return Receipt(seq=self._push(draft, *self._here(), 0), stored=1)
 
     def commit(self, record: Record) -> None:
         """Store what a turn changed."""
@@ -225,19 +223,19 @@ class Writing:
             found.update({row.id: row for row in self.connection.execute(query)})
         return found
 
-    def _next_seq(self) -> int:
-        return self._next("seq", "journal")
+    def _here(self) -> tuple[int, int]:
+        """Return the numbers of the next journal entry and of the next labelled row."""
+        journal, label = self.tables["journal"], self.tables["label"]
+        entries = sa.select(sa.func.max(journal.c.seq)).where(journal.c.loop == self.loop)
+        rows = sa.select(sa.func.max(label.c.ordinal)).where(label.c.loop == self.loop)
+        both = sa.select(entries.scalar_subquery(), rows.scalar_subquery())
+        seq, ordinal = self.connection.execute(both).one()
+        return (seq or 0) + 1, 0 if ordinal is None else ordinal + 1
 
     def _next(self, column: str, name: str) -> int:
         table = self.tables[name]
         last = sa.select(sa.func.max(table.c[column])).where(table.c.loop == self.loop)
         return (self.connection.execute(last).scalar() or 0) + 1
-
-    def _ordinal(self) -> int:
-        label = self.tables["label"]
-        last = sa.select(sa.func.max(label.c.ordinal)).where(label.c.loop == self.loop)
-        found = self.connection.execute(last).scalar()
-        return 0 if found is None else found + 1
 
     def _insert(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         if rows:

@@ -11,6 +11,7 @@ from ratoon.testing.comparing import (
     expect_columns,
     expect_entries,
     expect_equal,
+    expect_named,
     expect_raised,
     expect_rows,
 )
@@ -160,7 +161,7 @@ def check_repeated_predictions(make: StoreMaker) -> None:
     expect_equal("at another time, by another version", again, Receipt(seq=None, repeated=2))
     mixed = store.append(predictions(["b", "c"], _rows(every_kind(3) | predicted(3), [1, 2])))
     expect_equal("one of two known", mixed, Receipt(seq=2, stored=1, repeated=1))
-    expect_equal("ids of the entry", list(store.entries(1))[0].draft.ids, ("c",))
+    expect_equal("ids of the entry", next(store.entries(1)).draft.ids, ("c",))
     expect_equal("counts", store.counts(), _counts(predictions=3, entries=2))
 
 
@@ -184,7 +185,7 @@ def check_conflicting_predictions(make: StoreMaker) -> None:
         draft = predictions(["a", "new"], _rows(other, [0, 1]))
         error = expect_raised(f"another {name}", IdConflict, lambda d=draft: store.append(d))
         expect_equal("the id in the error", error.row_id, "a")
-        expect_equal("the name in the error", name.removeprefix("feature:") in str(error), True)
+        expect_named("the column", error, [name.removeprefix("feature:")])
     _refuse_missing(store, sent)
     expect_equal("counts", store.counts(), _counts(predictions=5, entries=1))
 
@@ -231,7 +232,7 @@ def check_conflicting_labels(make: StoreMaker) -> None:
         labels(["new", "parked"], [0, "early"]),
     ):
         error = expect_raised("another label", IdConflict, lambda d=batch: store.append(d))
-        expect_equal("the id in the error", error.row_id in ("a", "parked"), True)
+        expect_named("the id", error, ["a", "parked"])
     expect_equal("counts", store.counts(), _counts(predictions=2, labelled=1, parked=1, entries=2))
 
 
@@ -248,10 +249,10 @@ def check_feedback(make: StoreMaker) -> None:
     expect_equal("the id in the error", error.row_id, "a")
     unknown = feedback(["b", "nobody"], ["1", "1"])
     error = expect_raised("an unknown id", RowsRefused, lambda: store.append(unknown))
-    expect_equal("the id is named", "nobody" in str(error), True)
+    expect_named("the id", error, ["nobody"])
     expect_equal("counts", store.counts(), _counts(predictions=2, feedback=1, entries=2))
     store.append(feedback(["b", "a"], ["1", "-1"]))
-    expect_equal("ids of the entry", list(store.entries(2))[0].draft.ids, ("b",))
+    expect_equal("ids of the entry", next(store.entries(2)).draft.ids, ("b",))
 
 
 def check_events(make: StoreMaker) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -170,8 +170,8 @@ class _Broke(Exception):
 class _Breaking(list[Any]):
     """A sequence that breaks behind its last item."""
 
-    def __iter__(self) -> Any:
-        yield from list.__iter__(self)
+    def __iter__(self) -> Iterator[Any]:
+        yield from self[:]
         raise _Broke
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,12 @@ def expect_raised(what: str, kind: type[Exception], call: Callable[[], object]) 
     except kind as error:
         return error
     raise AssertionError(f"{what}: expected {kind.__name__}, but it returned {answer!r}")
+
+
+def expect_named(what: str, error: Exception, names: Sequence[str]) -> None:
+    """Raise `AssertionError` unless the error's message names one of `names`."""
+    if not any(name in str(error) for name in names):
+        raise AssertionError(f"{what}: expected one of {list(names)} in {str(error)!r}")
 
 
 def expect_columns(what: str, found: Columns, expected: Columns) -> None:
@@ -55,7 +61,9 @@ def expect_entries(what: str, found: list[Entry], expected: list[Entry]) -> None
         expect_draft(f"{what}, entry {one.seq}", one.draft, other.draft)
 
 
-def expect_rows(what: str, found: LabelledRows, ids: list[str], values: list[object]) -> None:
+def expect_rows(
+    what: str, found: LabelledRows, ids: Sequence[str], values: Sequence[object]
+) -> None:
     """Compare labelled rows by id and label."""
-    expect_equal(f"{what}, ids", list(found.ids), ids)
-    expect_equal(f"{what}, labels", list(found.values), values)
+    expect_equal(f"{what}, ids", list(found.ids), list(ids))
+    expect_equal(f"{what}, labels", list(found.values), list(values))

@@ -1,6 +1,6 @@
 """When to retrain: conditions that combine with `|`, `&` and `AtLeast`."""
 
-from ratoon.triggers.combine import AnyOf, AtLeast, Never
+from ratoon.triggers.combine import AnyOf, AtLeast, Combines, Never
 from ratoon.triggers.inputs import DataDrift
 from ratoon.triggers.outside import Feedback, NewLabels, On, Requested
 from ratoon.triggers.performance import Degraded, Drift
@@ -11,6 +11,7 @@ from ratoon.triggers.worth import WorthIt
 __all__ = [
     "AnyOf",
     "AtLeast",
+    "Combines",
     "Cron",
     "DataDrift",
     "Degraded",

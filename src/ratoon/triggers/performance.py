@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, cast
@@ -98,8 +99,9 @@ class Degraded(Combines):
 
     The limit is absolute (`beyond=0.8`) or relative to the champion's own validation
     (`by=0.1`: 10 % worse). A window counts where the metric is beyond the limit by `sure`
-    standard errors. After it has fired it is silent until the metric has come back half of the
-    way to the baseline, or a version is promoted (hysteresis).
+    standard errors, those of the window and of the baseline together. After it has fired it is
+    silent until the metric has come back half of the way to the baseline, or a version is
+    promoted (hysteresis).
     """
 
     metric: str | None = None  # None: the loop's first metric
@@ -139,7 +141,7 @@ class Degraded(Combines):
         sign = 1.0 if metric.greater_is_better else -1.0
         room = sign * (measured.value - limit)  # below 0 where it is beyond the limit
         state = self._rearmed(state, room, baseline, limit)
-        if room + self.sure * (measured.stderr or 0.0) >= 0:
+        if room + self.sure * self._spread(measured, baseline) >= 0:
             return replace(state, beyond=0, since=None, since_row=None), QUIET
         state = _counted(state, measured)
         if state.beyond < self.windows or not state.armed:
@@ -154,6 +156,16 @@ class Degraded(Combines):
             return None
         share = -self.by if greater_is_better else self.by
         return baseline.value + share * abs(baseline.value)
+
+    def _spread(self, measured: Measurement, baseline: Measurement | None) -> float:
+        """Return the standard error of the window's distance from the limit.
+
+        A relative limit is as uncertain as the baseline that it is a share of.
+        """
+        error = measured.stderr or 0.0
+        if self.by is None or baseline is None:
+            return error
+        return math.hypot(error, (1 + self.by) * (baseline.stderr or 0.0))
 
     def _rearmed(
         self, state: DegradedState, room: float, baseline: Measurement | None, limit: float

@@ -122,6 +122,6 @@ class Chosen(_Held):
             since=since,
         )
 
-    def needed(self, since_row: int | None, /) -> int:  # noqa: ARG002 - the protocol's
-        """Return the least number of rows."""
-        return self.least
+    def needed(self, since_row: int | None, /) -> int:
+        """Return the ordinal at which there are enough rows since the change."""
+        return self.least + (since_row or 0)
