@@ -228,7 +228,7 @@ def live(
                     clock.set(START + timedelta(minutes=number))
                     answers.append(call(loop))
                     todo.pop(0)
-                return _life(store, answers, writes + store.writes, tuple(begins))
+                return life_of(store, answers, writes + store.writes, tuple(begins))
             except Crash:
                 at, writes = None, writes + store.writes
 
@@ -240,7 +240,8 @@ def _told_without_attempts(run: Any) -> object:
     return run
 
 
-def _life(store: Store, answers: list[object], writes: int, begins: tuple[int, ...]) -> Life:
+def life_of(store: Store, answers: list[object], writes: int, begins: tuple[int, ...]) -> Life:
+    """Return all that is on record."""
     rows = store.labelled(RowRange(start=0, stop=store.counts().labelled))
     columns = {name: [str(v) for v in column] for name, column in sorted(rows.columns.items())}
     return Life(

@@ -14,8 +14,11 @@ import pytest
 
 import ratoon as rt
 from ratoon.core.errors import ArtifactCorrupt, LoopBusy, SettingInvalid, StoreNewer
+from ratoon.core.events import Event
+from ratoon.core.wire import to_json
 from ratoon.stores import FileVault, MemoryStore, MemoryVault
 from ratoon.stores.folder import open_folder
+from ratoon.stores.protocol import Draft
 from ratoon.stores.tables import SCHEMA_VERSION
 from ratoon.testing import VirtualClock
 from tests.integration.engine_loops import (
@@ -55,7 +58,7 @@ def test_a_second_process(tmp_path: Path) -> None:
         return done.stdout
 
     said = second()
-    assert said.startswith(f"True loop 'small' in '{tmp_path}' is open in another process")
+    assert said.startswith(f"True loop 'small' in '{tmp_path}' is open")
     loop.close()
     assert second() == ""
     assert loop.predict(rows_of(60, 61)).version == 1
@@ -252,6 +255,20 @@ def test_the_same_training_gives_the_same_files(tmp_path: Path) -> None:
 
 def _kept(home: Path) -> list[Path]:
     return [*files_below(home / "models"), *files_below(home / "snapshots")]
+
+
+def test_an_event_from_another_process(tmp_path: Path) -> None:
+    """What another process puts into the journal is taken in at the loop's next call."""
+    loop = fitted(home=tmp_path)
+    beside = open_folder(tmp_path, "small")
+    told = Event(id="e1", source="command", type="now", time=datetime(2026, 1, 1, tzinfo=UTC))
+    beside.append(Draft(kind="event", at=told.time, note={"event": to_json(told)}))
+    beside.close()
+    assert len(loop.runs()) == 1
+    loop.predict(rows_of(60, 61))
+    assert [cause.event_id for cause in loop.decisions()[1].causes] == ["e1"]
+    assert len(loop.runs()) == 2
+    loop.close()
 
 
 def test_a_store_of_ones_own(tmp_path: Path) -> None:

@@ -220,6 +220,21 @@ def test_the_same_again(begun: rt.Loop) -> None:
     assert on_record(begun) == before
 
 
+def test_the_same_again_under_another_champion(begun: rt.Loop) -> None:
+    """A prediction sent again after a promotion is answered as it was, by whom it was."""
+    first = begun.predict(rows_of(60, 70), ids=ids_of(60, 70))
+    rows, half = rows_of(70, 72), [[0.5, 0.5]] * 2
+    begun.record(rows, ["yes", "no"], ids=["q1", "q2"], scores=half)
+    other = begun.settings(accept_if=rt.gates.Untested())
+    begun.close()
+    other.emit("now")
+    again = other.predict(rows_of(60, 70), ids=ids_of(60, 70))
+    assert (again.version, again.outputs.tolist()) == (1, first.outputs.tolist())
+    assert other.record(rows, ["yes", "no"], ids=["q1", "q2"], scores=half).repeated == 2
+    assert other.predict(rows_of(69, 74), ids=["p69", "a", "b", "c", "d"]).version == 2
+    other.close()
+
+
 def test_a_rollback_that_nobody_can_do(begun: rt.Loop) -> None:
     """A wish for an unknown version that came as an event is held, and the loop goes on."""
     for to in (99, "first", None, 1.5):

@@ -31,7 +31,7 @@ GATES: list[Better | NotWorse] = [
     NotWorse("mae", margin=0.3, alpha=0.3, patience=40),
 ]
 GAINS = st.lists(st.floats(-1.0, 1.0), max_size=40).map(np.array)
-EXAMPLES = settings(max_examples=80)
+EXAMPLES = settings(max_examples=50)
 
 
 @st.composite

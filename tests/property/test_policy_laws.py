@@ -134,7 +134,7 @@ def stories(draw: DrawFn) -> Story:
 
 
 @given(story=stories(), data=st.data())
-@settings(max_examples=120)
+@settings(max_examples=80)
 def test_cutting_the_labels_changes_nothing(story: Story, data: st.DataObject) -> None:
     """Labels in batches of any size give the same decisions, events, measurements and state."""
 
@@ -155,7 +155,7 @@ def test_a_restart_before_every_step_changes_nothing(story: Story) -> None:
 
 
 @given(story=stories())
-@settings(max_examples=120)
+@settings(max_examples=80)
 def test_row_by_row_is_as_all_at_once(story: Story) -> None:
     """Labels that come one by one are decided on as labels that come together."""
     whole, single = story.told(), story.told(cuts=lambda rows: [1] * rows)
@@ -163,7 +163,7 @@ def test_row_by_row_is_as_all_at_once(story: Story) -> None:
 
 
 @given(story=stories())
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_the_record_is_sound(story: Story) -> None:
     """Decisions have causes that are on record; each its own id; one run at a time."""
     made = story.told()

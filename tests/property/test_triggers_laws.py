@@ -50,7 +50,7 @@ SINGLES: list[Trigger[Any]] = [
     WorthIt(10),
 ]
 LEVELS = st.sampled_from([0.5, 0.7, 0.9, 1.0, 1.3, 2.0])
-EXAMPLES = settings(max_examples=150)
+EXAMPLES = settings(max_examples=80)
 
 
 def trees() -> st.SearchStrategy[Trigger[Any]]:
@@ -112,7 +112,7 @@ def test_a_restart_changes_no_answer(trigger: Trigger[Any], views: list[View]) -
 
 
 @given(trigger=trees(), views=histories())
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_a_restart_changes_no_answer_of_a_combination(
     trigger: Trigger[Any], views: list[View]
 ) -> None:

@@ -22,7 +22,7 @@ from ratoon.windows.rows import Rows, concat
 from ratoon.windows.snapshot import digest
 
 Columns: TypeAlias = dict[str, list[Any]]
-EXAMPLES = settings(max_examples=60)
+EXAMPLES = settings(max_examples=40)
 MOMENTS = st.datetimes(
     min_value=datetime(1700, 1, 1),  # noqa: DTZ001 - Hypothesis sets the zone
     max_value=datetime(2200, 1, 1),  # noqa: DTZ001
@@ -139,7 +139,7 @@ def _of(strategy: st.SearchStrategy[Any], value: Any) -> bool:
 
 
 @given(values=st.one_of(HOSTILE, st.lists(HOSTILE, min_size=1, max_size=4)))
-@settings(max_examples=300)
+@settings(max_examples=200)
 def test_nothing_but_a_refusal_is_ever_raised(values: Any) -> None:
     """Any Python value as a column, as times, as labels or as a batch is read or refused."""
     now = datetime(2026, 3, 1, tzinfo=UTC)

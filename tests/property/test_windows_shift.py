@@ -23,7 +23,7 @@ from ratoon.windows.rows import Rows, concat
 
 Both: TypeAlias = tuple[Rows, Rows]
 WINDOW = Window(start=EPOCH, end=EPOCH)
-EXAMPLES = settings(max_examples=80)
+EXAMPLES = settings(max_examples=50)
 FEW = st.sampled_from([0.0, 1.0, 2.0, 2.5])
 COLUMNS: list[st.SearchStrategy[Any]] = [
     st.one_of(FEW, st.floats(allow_nan=False, allow_infinity=False)),

@@ -123,7 +123,11 @@ class World:
         plan, version = order.decision.plan, self.state.versions + 1
         held = RowRange(start=plan.holdout.start, stop=max(self.state.rows, plan.holdout.stop))
         reign = self.state.reign
-        champion = None if reign is None else self.judged(reign.standing.version, held)
+        champion = None
+        if reign is not None:
+            new = max(held.start, reign.standing.trained_rows)
+            unseen = RowRange(start=min(new, held.stop), stop=held.stop)
+            champion = self.judged(reign.standing.version, unseen)
         return self.see(
             Reported(
                 at=self.at,

@@ -135,7 +135,8 @@ def test_the_labels_needed_are_what_it_takes() -> None:
 def test_nothing_is_estimated_where_nothing_grows() -> None:
     """Without rows, or with a mean of at most 0, no number of labels would do."""
     assert labels_needed(Bet(), 0.05) is None
-    assert labels_needed(play(Bet(), np.array([-1.0, 0.0]), 1.0, NEVER)[0], 0.05) is None
+    for gains in ([-1.0, 0.0], [0.0], [1e-300], [1e-12]):
+        assert labels_needed(play(Bet(), np.array(gains), 1.0, NEVER)[0], 0.05) is None
 
 
 def test_candidates_surround_the_centre() -> None:

@@ -15,7 +15,7 @@ from ratoon.gates import Better, Untested
 from ratoon.metrics import MAE
 from ratoon.policies import Limits
 from ratoon.policies.turn import Fail, Grown, Promote, Register, Reported, Train
-from ratoon.triggers import Degraded, Drift, Every
+from ratoon.triggers import Degraded, Drift, Every, On
 from ratoon.windows import SinceChange
 from tests.unit.policy_world import HOUR, START, World, level, policy, world
 
@@ -239,6 +239,47 @@ def test_a_refused_challenger_leads_to_a_later_try() -> None:
     assert [e.type for e in made.events] == [REFUSED] * 4
     assert "a later try with 30 more labels" in waits[0].reason
     assert (made.champion, made.state.versions) == (1, 1)
+
+
+def test_a_persons_wish_is_tried_once_at_once() -> None:
+    """After it was tried and refused, the wish waits for labels as any other cause does."""
+    made = world(WORSE, limits=Limits(retry=30, cooldown="1d"))
+    made.tell(REQUESTED)
+    assert made.kinds == ["Retrain", "Wait"]
+    made.label(29)
+    assert made.trainings == 2
+    made.label(1)
+    assert made.trainings == 2  # the labels are there, but now the cooldown counts
+    assert made.decisions[-1].reason.startswith("cooldown")
+    made.tick(24)
+    assert made.trainings == 3
+
+
+def test_history_may_begin_later() -> None:
+    """Rows that came before the loop was fitted anew are in no plan."""
+    made = World(policy=policy(), errors=EQUAL)
+    made.see(Grown(at=START, rows=100, first=40))
+    (decision,) = made.take(made.policy.begin(made.state, START, "fitted")).decisions
+    assert isinstance(decision, Retrain)
+    assert decision.plan.train == RowRange(start=40, stop=88)
+    assert decision.plan.holdout == RowRange(start=88, stop=100)
+
+
+def test_a_change_is_remembered_for_later_retrainings() -> None:
+    """A cause without a change point of its own trains on the rows since the newest known one."""
+    made = world(
+        from_row((0, 1.0), (120, 5.0)),
+        Degraded("mae", by=0.5) | On("go"),
+        window=10,
+        accept_if=Untested(),
+    )
+    made.label(60)
+    made.tell("go")
+    tried = [d for d in made.decisions if isinstance(d, Retrain)]
+    told = next(d for d in tried if [c.since_row for c in d.causes] == [None])
+    assert tried[0].causes[0].since_row == 120
+    assert tried[0].plan.train.start == 120
+    assert told.plan.train.start == made.state.change.row >= 120
 
 
 def test_a_failed_training_leads_to_a_later_try() -> None:

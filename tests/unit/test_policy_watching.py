@@ -220,6 +220,19 @@ def test_inputs_are_measured_on_every_full_window() -> None:
     assert (made.state.inputs.rows, made.state.inputs.counts) == (0, ())
 
 
+def test_a_new_champion_begins_a_new_window_of_inputs() -> None:
+    """Predictions that were counted on the bins of the old champion's data count no more."""
+    made = world(BETTER, accept_if=Untested())
+    made.predict([0.5] * 20)
+    assert made.state.inputs.rows == 20
+    made.tell("go")
+    assert (made.champion, made.state.inputs.rows, made.state.inputs.start) == (2, 0, None)
+    made.predict([0.5] * 24)
+    assert made.measurements == []
+    made.predict([0.5])
+    assert [m.n for m in made.measurements] == [25]
+
+
 def test_complaints_are_counted_against_the_champions_predictions() -> None:
     """Enough complaints are a cause, once; a new champion begins with none."""
     made = world(BETTER, Feedback(0.1), accept_if=Untested())

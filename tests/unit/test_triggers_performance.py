@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from ratoon.core.errors import SettingInvalid
 from ratoon.core.events import CONCEPT_DRIFT, DEGRADED
 from ratoon.detectors import Adwin, Cusum, PageHinkley
 from ratoon.triggers import Degraded, Drift
+from ratoon.triggers.performance import DegradedState
 from ratoon.triggers.protocol import Promoted, Refused, TimePassed
 from tests.unit.triggers_views import (
     HOUR,
@@ -88,7 +90,24 @@ def test_a_promotion_starts_anew(trigger: Drift | Degraded) -> None:
     assert state != trigger.init()
     for other in (TimePassed(), Refused(causes=())):
         assert trigger.fires(state, view(other))[0] == state
-    assert trigger.fires(state, view(Promoted()))[0] == trigger.init()
+    renewed = trigger.fires(state, view(Promoted()))[0]
+    if isinstance(renewed, DegradedState):
+        assert [m.metric for m in renewed.validations] == ["mae"]
+        renewed = replace(renewed, validations=())
+    assert renewed == trigger.init()
+
+
+def test_a_champion_that_was_bad_from_birth_is_no_norm() -> None:
+    """The relative limit rests on the usual validation of late where its own is worse."""
+    trigger = Degraded("mae", by=0.5, windows=1)
+    state = trigger.init()
+    for validation in (1.0, 5.0):
+        known = {"mae": measured("mae", validation)}
+        state, _ = trigger.fires(state, view(Promoted(), baseline=known))
+    bad = closed(0, {"mae": 5.0})
+    _, answer = trigger.fires(state, view(bad, baseline={"mae": measured("mae", 5.0)}))
+    assert answer.causes
+    assert answer.causes[0].evidence["limit"] == 1.5
 
 
 @pytest.mark.parametrize(
@@ -120,6 +139,20 @@ def test_a_window_counts_only_if_it_is_sure() -> None:
         trigger = Degraded("mae", beyond=1.2, sure=sure)
         unsure = [closed(i, {"mae": 1.25}, stderr=0.1) for i in range(4)]
         assert fired(trigger, unsure) == expected
+
+
+def test_a_relative_limit_is_as_unsure_as_its_baseline() -> None:
+    """The errors of the window and of the limit, 1.5 times the baseline's, add up as squares."""
+    baseline = {"mae": measured("mae", 1.0, stderr=0.2)}
+    for value, stderr, expected in (
+        (1.79, 0.0, []),
+        (1.81, 0.0, [1]),
+        (1.99, 0.4, []),
+        (2.01, 0.4, [1]),
+    ):
+        happened = [closed(i, {"mae": value}, stderr=stderr) for i in range(3)]
+        assert fired(Degraded("mae", by=0.5), happened, baseline=baseline) == expected
+        assert fired(Degraded("mae", beyond=1.5, sure=0.1), happened, baseline=baseline) == [1]
 
 
 def test_it_is_silent_until_the_metric_has_come_back_half_way() -> None:

@@ -127,7 +127,7 @@ def typed(hint: Any) -> st.SearchStrategy[Any]:
 
 @pytest.mark.parametrize("kind", NOUNS)
 @given(data=st.data())
-@settings(max_examples=25)
+@settings(max_examples=15)
 def test_every_noun_comes_back(kind: Any, data: st.DataObject) -> None:
     """A noun that is written as JSON and read by its type is equal to itself."""
     value = data.draw(drawn(kind))

@@ -55,6 +55,7 @@ class Conductor:
         self._evidence = Evidence(ports.store, self.models, schema)
         self._training = Training(ports, self.models, schema, policy.metrics)
         self.deployer = Local()
+        self.stale = False
         self._saved = ports.store.saved()
         self.target = _target(self._saved) or target
         self._definition = described(policy)
@@ -222,6 +223,7 @@ class Conductor:
             schema=wire.dumps(self.schema),
             target=wire.dumps(self.target),
         )
+        self.stale = True  # until the store has said that it is done
         self._store.commit(
             Record(
                 saved=saved,
@@ -233,7 +235,7 @@ class Conductor:
                 aliases=changes.aliases,
             )
         )
-        self._saved, self.state = saved, turn.state
+        self._saved, self.state, self.stale = saved, turn.state, False
         if self._ports.notifier is not None:
             for happened in (*turn.events, *turn.decisions):
                 self._ports.notifier.notify(happened)

@@ -73,6 +73,11 @@ class Desk:
             self._conductor = self._conducted(self._policy(target), schema, target)
             self._conductor.advance()
 
+    @property
+    def stale(self) -> bool:
+        """Whether it may know less than its store, so that it must be opened anew."""
+        return self._conductor is not None and self._conductor.stale
+
     def close(self) -> None:
         """Let go of the store."""
         self.store.close()

@@ -255,6 +255,8 @@ class Loop(Definition):
         self.close()
 
     def _open(self) -> Desk:
+        if self._held.desk is not None and self._held.desk.stale:
+            self.close()
         if self._held.desk is None:
             try:
                 self._held.desk = self._opened()

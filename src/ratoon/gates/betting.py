@@ -13,6 +13,7 @@ _LARGEST_BET = 0.5  # share of the capital that a worst row may cost
 _PRIOR = 0.25  # second moment that is assumed before the first row
 _NEAREST, _RATIO, _STEPS = 2e-4, 1.15, 68  # how far from the centre the candidate means stand
 _BATCH = 512  # rows that are bet on at once against all candidates
+_NO_GROWTH = 1e-15  # of the log capital a row: below, no number of rows would do
 _ROUNDING = 1e-9  # a candidate's log capital and that of `play` differ by less
 
 
@@ -72,6 +73,8 @@ def labels_needed(bet: Bet, alpha: float) -> int | None:
     if bet.n == 0 or bet.total <= 0:
         return None
     growth = bet.total**2 / (2 * bet.n * (bet.squares + _PRIOR))
+    if growth < _NO_GROWTH:
+        return None
     return max(1, math.ceil((-math.log(alpha) - bet.log_capital) / growth))
 
 

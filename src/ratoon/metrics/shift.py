@@ -6,6 +6,7 @@ merges by addition. Missing values have a bin of their own: missingness is drift
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -125,7 +126,7 @@ def _edges(present: Floats) -> tuple[float, ...]:
         return ()
     cuts = np.unique(np.quantile(present, np.arange(1, _BINS) / _BINS, method="inverted_cdf"))
     least = float(present.min())
-    below = (float(np.nextafter(least, -np.inf)),) if cuts[0] == least else ()
+    below = (math.nextafter(least, -math.inf),) if cuts[0] == least else ()
     return (*below, *(float(cut) for cut in cuts))
 
 

@@ -18,6 +18,8 @@ from ratoon.detectors.protocol import Detector
 from ratoon.triggers.combine import Combines
 from ratoon.triggers.protocol import QUIET, Fired, LabelsClosed, Promoted, View
 
+_REMEMBERED = 5  # champions whose validation is remembered
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftState:
@@ -91,6 +93,7 @@ class DegradedState:
     since: datetime | None = None
     since_row: int | None = None
     armed: bool = True
+    validations: tuple[Measurement, ...] = ()  # of the last champions, the newest last
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,9 @@ class Degraded(Combines):
 
     The limit is absolute (`beyond=0.8`) or relative to the champion's own validation
     (`by=0.1`: 10 % worse). A window counts where the metric is beyond the limit by `sure`
-    standard errors, those of the window and of the baseline together. After it has fired it is
+    standard errors, those of the window and of the baseline together. A champion that was bad
+    from birth is no norm: its limit is relative to the (lower) median validation of the last five
+    champions, where that is better than its own. After it has fired it is
     silent until the metric has come back half of the way to the baseline, or a version is
     promoted (hysteresis).
     """
@@ -128,13 +133,14 @@ class Degraded(Combines):
 
     def fires(self, state: DegradedState, view: View, /) -> tuple[DegradedState, Fired]:
         """Compare the newest window with the limit."""
+        metric = view.primary(self.metric)
         if isinstance(view.happened, Promoted):
-            return self.init(), QUIET
+            return _enthroned(state, view.baseline.get(metric.name)), QUIET
         if not isinstance(view.happened, LabelsClosed):
             return state, QUIET
-        metric = view.primary(self.metric)
         measured = view.happened.measurements[metric.name]
-        baseline = view.baseline.get(metric.name)
+        own = view.baseline.get(metric.name)
+        baseline = _norm(own, state.validations, greater_is_better=metric.greater_is_better)
         limit = self._limit(baseline, greater_is_better=metric.greater_is_better)
         if measured.value is None or limit is None:
             return state, QUIET
@@ -146,7 +152,7 @@ class Degraded(Combines):
         state = _counted(state, measured)
         if state.beyond < self.windows or not state.armed:
             return state, QUIET
-        fired = self._firing(view, measured, limit, state)
+        fired = self._firing(view, (measured, baseline), limit, state)
         return replace(state, armed=False), _one(fired)
 
     def _limit(self, baseline: Measurement | None, *, greater_is_better: bool) -> float | None:
@@ -177,8 +183,13 @@ class Degraded(Combines):
         return replace(state, armed=room >= half)
 
     def _firing(
-        self, view: View, measured: Measurement, limit: float, state: DegradedState
+        self,
+        view: View,
+        pair: tuple[Measurement, Measurement | None],
+        limit: float,
+        state: DegradedState,
     ) -> Firing:
+        measured, baseline = pair
         return Firing(
             trigger=str(self),
             event_type=DEGRADED,
@@ -192,7 +203,7 @@ class Degraded(Combines):
             subject=measured.metric,
             evidence={
                 "measurement": wire.to_json(measured),
-                "baseline": wire.to_json(view.baseline.get(measured.metric)),
+                "baseline": wire.to_json(baseline),
                 "limit": limit,
                 "windows": self.windows,
             },
@@ -202,6 +213,28 @@ class Degraded(Combines):
         """Write it as a person would."""
         limit = f"by={self.by}" if self.beyond is None else f"beyond={self.beyond}"
         return f"Degraded({', '.join(filter(None, [self.metric, limit]))})"
+
+
+def _enthroned(state: DegradedState, validation: Measurement | None) -> DegradedState:
+    """Begin with another champion, and remember its validation."""
+    known = () if validation is None else (validation,)
+    return DegradedState(validations=(*state.validations, *known)[-_REMEMBERED:])
+
+
+def _norm(
+    own: Measurement | None, validations: tuple[Measurement, ...], *, greater_is_better: bool
+) -> Measurement | None:
+    """Return the better of the champion's own validation and the usual one of late."""
+    sign = -1.0 if greater_is_better else 1.0
+
+    def worse(m: Measurement) -> float:
+        return sign * (m.value or 0.0)
+
+    known = sorted((m for m in validations if m.value is not None), key=worse)
+    usual = known[(len(known) - 1) // 2] if known else own
+    if own is None or own.value is None or usual is None:
+        return own
+    return min(own, usual, key=worse)
 
 
 def _counted(state: DegradedState, measured: Measurement) -> DegradedState:

@@ -72,9 +72,9 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clock, rng = VirtualClock(START), np.random.default_rng(7)
     with fraud(home, clock=clock) as loop:
         loop.fit(*batch(rng, 300))
-        for hour in range(16):
+        for hour in range(26):
             clock.advance(timedelta(hours=1))
-            rows, labels = batch(rng, 40, flipped=hour >= 6)
+            rows, labels = batch(rng, 40, flipped=6 <= hour < 16)
             answered = loop.predict(rows)
             loop.label(answered.ids, labels)
         stands = loop.status()
