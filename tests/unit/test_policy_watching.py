@@ -246,7 +246,6 @@ def test_complaints_are_counted_against_the_champions_predictions() -> None:
     assert (made.state.reign.negative, made.state.reign.predictions) == (0, 0)
 
 
-@pytest.mark.xfail(reason="policies/facts.py makes the id of a firing without its evidence")
 def test_each_event_has_an_id_of_its_own() -> None:
     """Many rows labelled at one moment make many events; no two of them have the same id."""
     made = world(level(1.0), NewLabels(60), accept_if=Untested())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -45,6 +46,7 @@ def demo(
       ratoon demo --stream flights_2013 --home .ratoon
       ratoon why flights_2013
     """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on small batches only wait
     from rich.console import Console  # noqa: PLC0415 - `ratoon --help` stays fast
 
     from ratoon.demo.running import BUNDLED  # noqa: PLC0415

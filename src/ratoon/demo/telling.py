@@ -16,7 +16,9 @@ from ratoon.core.deciding import Decision, Hold, Retrain, Rollback, Wait
 from ratoon.core.events import Event
 from ratoon.demo.running import NEVER, PERIOD, Result
 
-_SHOWN = 3  # metrics in the table; the report and --json have all
+_SHOWN = ("mae", "rmse", "log_loss", "roc_auc")  # metrics in the table; report and --json have all
+_WHAT = 13  # characters
+_LATER = "; a later try"  # how a wait after a refusal speaks; the refusal itself is told
 
 NAMES: Mapping[str, str] = {
     NEVER: "never retrained",
@@ -44,17 +46,23 @@ class Teller:
         if line is None:
             return
         (what, style), text, moment = line
-        shown = f"[dim]{moment:%Y-%m-%d}[/]  [{style}]{what:<13}[/]  {escape(text)}"
-        self.console.print(shown, soft_wrap=False, overflow="ellipsis", no_wrap=True)
+        row = Table.grid(padding=(0, 2))
+        row.add_column(no_wrap=True, style="dim")
+        row.add_column(no_wrap=True, min_width=_WHAT, style=style)
+        row.add_column()
+        row.add_row(f"{moment:%Y-%m-%d}", what, escape(text))
+        self.console.print(row)
 
 
 def _event(event: Event) -> tuple[tuple[str, str], str, Any] | None:
     data = event.data
     if event.type in _FACTS:
-        text = str(data.get("reason") or data.get("error") or "")
+        text = f"{event.subject}: {data.get('reason') or data.get('error') or ''}"
+        if event.type == events.REFUSED:
+            text = str(data["reason"])
         if event.type == events.SETTLED:
-            text = _gained(data)
-        return _FACTS[event.type], f"{event.subject}: {text}", event.time
+            text = f"{event.subject} {_gained(data)}"
+        return _FACTS[event.type], text, event.time
     if event.type == events.REQUESTED or "reason" not in data:
         return None
     since = data.get("since")
@@ -73,16 +81,17 @@ def _decision(decision: Decision) -> tuple[tuple[str, str], str, Any] | None:
             plan = decision.plan
             text = f"on {plan.rule}; {len(plan.holdout)} newest rows judge it"
             return ("→ retrain", "bold"), text, decision.at
-        case Wait():
+        case Wait() if _LATER not in decision.reason:
             return ("… wait", "dim"), decision.reason, decision.at
-        case Rollback() | Hold():
+        case Wait() | Rollback() | Hold():
             return None
 
 
 def table(result: Result) -> Table:
     """Return the three policies side by side; the cheapest is marked."""
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    metrics = list(result.policies[NEVER].loss)[:_SHOWN]
+    known = result.policies[NEVER].loss
+    metrics = [name for name in _SHOWN if name in known] or list(known)[:2]
     shown.add_column("", no_wrap=True)
     for name in (*metrics, "retrained", "refused", "total cost"):
         shown.add_column(name, justify="right", no_wrap=True)

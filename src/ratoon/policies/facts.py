@@ -8,7 +8,7 @@ from datetime import datetime
 from ratoon.core.deciding import Firing
 from ratoon.core.events import Event
 from ratoon.core.ids import derive
-from ratoon.core.wire import Json, to_json
+from ratoon.core.wire import Json, dumps, to_json
 
 
 def event_of(loop: str, firing: Firing) -> Event:
@@ -48,5 +48,4 @@ def with_event(loop: str, firing: Firing) -> Firing:
 
 
 def _event_id(loop: str, firing: Firing) -> str:
-    parts = (firing.trigger, firing.at.isoformat(), firing.subject, firing.reason)
-    return derive("event", loop, *parts)
+    return derive("event", loop, dumps(replace(firing, event_id=None)))

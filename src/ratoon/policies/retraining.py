@@ -175,11 +175,11 @@ def wait(settings: Settings, turn: Turn, at: datetime, waiting: Waiting) -> Turn
 
 
 def merge(old: tuple[Firing, ...], new: tuple[Firing, ...]) -> tuple[Firing, ...]:
-    """Join causes; of one trigger only the first and the newest stay."""
-    kept = {firing.trigger: firing for firing in new}
-    first = {firing.trigger: firing for firing in reversed(old)}
-    extra = tuple(f for name, f in kept.items() if f is not first.get(name))
-    return tuple(reversed(first.values())) + extra
+    """Join causes in order; of one trigger only the first and the newest stay."""
+    every = (*old, *new)
+    first = {firing.trigger: number for number, firing in reversed(list(enumerate(every)))}
+    newest = {firing.trigger: number for number, firing in enumerate(every)}
+    return tuple(every[number] for number in sorted({*first.values(), *newest.values()}))
 
 
 def _newer(causes: tuple[Firing, ...], trained_rows: int) -> bool:
