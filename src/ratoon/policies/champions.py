@@ -145,7 +145,8 @@ def settle(settings: Settings, turn: Turn, at: datetime) -> Turn:
     turn = turn.now(replace(turn.state, watch=None))
     if not watch.state.rows:
         return turn
-    gain, rows = watch.state.gain, watch.state.rows
+    rows = watch.state.rows
+    gain = watch.saved / rows
     data = {"gain": gain, "rows": rows, "replaced": watch.replaced.version}
     subject = f"version {reign.standing.version}"
     turn = turn.record(fact(settings.loop, SETTLED, at, subject, dict(data)))

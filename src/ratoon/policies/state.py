@@ -91,6 +91,7 @@ class Watch:
     replaced: Standing
     lifetime: int  # labelled rows for which the replaced version was champion
     state: WatchState
+    saved: float = 0.0  # summed primary row losses of the replaced version minus the champion's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -137,7 +137,7 @@ class Settle:
     """Record that a run's promotion was watched to the end, and what it gained."""
 
     run_id: str
-    gain: float  # mean row loss of the replaced model minus the champion's
+    gain: float  # mean primary row loss of the replaced model minus the champion's
     rows: int
 
 

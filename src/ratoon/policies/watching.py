@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+
 from ratoon.core.events import Event
 from ratoon.core.measuring import RowRange, Window
 from ratoon.core.times import from_micros
@@ -20,6 +22,7 @@ from ratoon.policies.turn import Labelled, Predicted, Turn
 from ratoon.rollouts import Seen as Watched
 from ratoon.rollouts import WatchState
 from ratoon.triggers import protocol as triggers
+from ratoon.windows.judged import Floats, Judged
 
 
 def time(settings: Settings, turn: Turn, at: datetime) -> Turn:
@@ -126,7 +129,8 @@ def _weighed(settings: Settings, turn: Turn, seen: Labelled, rows: RowRange) -> 
     if trial is not None and looked is not None:
         state = replace(state, trial=replace(trial, evidence=looked.evidence))
     if watch is not None and watched is not None:
-        state = replace(state, watch=replace(watch, state=watched.state))
+        saved = _saved(settings, watch.saved, seen, rows)
+        state = replace(state, watch=replace(watch, state=watched.state, saved=saved))
     turn = turn.now(state)
     if watched is not None and watched.seen.breached:
         return champions.breached(settings, turn, seen.at)
@@ -192,11 +196,28 @@ def _labels_full(settings: Settings, turn: Turn, seen: Labelled) -> Turn:
     judged = seen.champion.take(index)
     window = champions.window_of(seen.times[index], rows)
     measured = champions.measure(settings, judged, window)
-    losses = (metric.losses(judged) for metric in settings.metrics)
     closed = triggers.LabelsClosed(
         window=window,
         measurements={m.metric: m for m in measured},
-        losses=next((loss for loss in losses if loss is not None), None),
+        losses=_losses(settings, judged),
     )
     turn = turn.now(replace(turn.state, window_start=rows.stop)).measured(*measured)
     return ask(settings, turn, seen.at, closed)
+
+
+def _losses(settings: Settings, judged: Judged) -> Floats | None:
+    """Return the row losses of the first metric that has them: what retrainings are priced in."""
+    found = (metric.losses(judged) for metric in settings.metrics)
+    return next((losses for losses in found if losses is not None), None)
+
+
+def _saved(settings: Settings, so_far: float, seen: Labelled, rows: RowRange) -> float:
+    """Add what the champion lost less than the replaced version on these rows, in order."""
+    if seen.replaced is None:
+        return so_far
+    index = slice(rows.start - seen.rows.start, rows.stop - seen.rows.start)
+    before = _losses(settings, seen.replaced.take(index))
+    now = _losses(settings, seen.champion.take(index))
+    if before is None or now is None:
+        return so_far
+    return float(np.cumsum(np.concatenate([[so_far], before - now]))[-1])

@@ -63,7 +63,7 @@ class Promoted:
 class Settled:
     """The watch over a promotion ended: what the retraining gained was measured."""
 
-    gain: float  # mean row loss of the replaced model minus the champion's, on the same rows
+    gain: float  # mean primary row loss of the replaced model minus the champion's, same rows
     lifetime: int  # labelled rows for which the replaced model was champion
     causes: tuple[str, ...]  # the triggers that called for the retraining
 
