@@ -53,13 +53,19 @@ class Result:
         ratoon = self.policies[RATOON]
         return {
             "stream": self.stream.history.name,
-            "policies": {name: found.record() for name, found in self.policies.items()},
+            "policies": {name: _figures(found) for name, found in self.policies.items()},
             "retrain_cost": self.retrain_cost,
             "versions": len(ratoon.versions),
             "refused": ratoon.refused,
             "rollbacks": ratoon.rollbacks,
             "seconds": round(self.seconds, 2),
         }
+
+
+def _figures(found: Outcome) -> dict[str, Any]:
+    """Return a policy's figures: the loss is the first metric, on all answers."""
+    first = next(iter(found.loss.values()), None)
+    return {**found.record(), "loss": first, "metrics": dict(found.loss)}
 
 
 def open_stream(where: str) -> Stream:
