@@ -155,7 +155,7 @@ class Conductor:
                 return [Predicted(at=draft.at, features=rows, times=draft.columns["time"])]
             case "feedback":
                 negative: Any = draft.note["negative"]
-                return [Complained(at=draft.at) for row_id in draft.ids if row_id in negative]
+                return [Complained(at=draft.at)] * self._blamed([*negative])
             case "event":
                 event = event_in(draft)
                 return [Told(at=draft.at, event=event, to=self._asked_for(event))]
@@ -163,6 +163,14 @@ class Conductor:
                 return [Ticked(at=draft.at)]
             case "labels":
                 return []
+
+    def _blamed(self, complained: list[str]) -> int:
+        """Count complaints about answers of the champion; those about others say nothing of it."""
+        reign = self.state.reign
+        if reign is None:
+            return 0
+        answers = self._store.predictions(complained).values()
+        return sum(int(a["version"][0]) == reign.standing.version for a in answers)
 
     def _asked_for(self, event: Event) -> Standing | None:
         """Return what is known of the version that a person wants to go back to."""
