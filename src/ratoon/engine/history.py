@@ -166,7 +166,7 @@ def _moments(table: object, time: str | None, rows: int) -> Array:
     if found is None:
         raise RowsRefused(f"there is no column {time!r} for the time")
     times = read_times(found, rows, from_micros(0))
-    if (np.diff(times) < np.timedelta64(0)).any():
+    if (np.diff(times) < np.timedelta64(0, "us")).any():
         raise RowsRefused(f"the times in {time!r} go back", hint="sort the table by time")
     return times
 

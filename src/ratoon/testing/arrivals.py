@@ -199,7 +199,7 @@ def _refuse_missing(
         (2, "feature:number", 1.0),
         (0, "feature:category", None),
         (2, "feature:category", "x"),
-        (0, "feature:moment", np.datetime64("NaT")),
+        (0, "feature:moment", np.datetime64("NaT", "us")),
         (1, "feature:moment", np.datetime64("2020-01-01", "us")),
     ):
         other = {key: column.copy() for key, column in sent.items()}

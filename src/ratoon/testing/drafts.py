@@ -32,7 +32,7 @@ def every_kind(rows: int) -> dict[str, Array]:
     texts = np.empty(rows, dtype=object)
     texts[:] = [_TEXTS[row % len(_TEXTS)] for row in range(rows)]
     times = np.datetime64("1969-12-31T23:59:59.999999", "us") + place.astype("timedelta64[us]")
-    times[place % 3 == 1] = np.datetime64("NaT")
+    times[place % 3 == 1] = np.datetime64("NaT", "us")
     return {
         "feature:number": np.where((place + 1) % 3 == 0, np.nan, place / 7),
         "feature:integer": place.astype("int64") - 2**62,

@@ -191,7 +191,7 @@ def _conformed(column: Column, values: Array) -> Array:
 def _all_missing(kind: Kind, rows: int) -> Array:
     if kind == "category":
         return np.full(rows, None, dtype=object)
-    return np.full(rows, np.nan if kind == "number" else np.datetime64("NaT"), DTYPES[kind])
+    return np.full(rows, np.nan if kind == "number" else np.datetime64("NaT", "us"), DTYPES[kind])
 
 
 def _check_finite(name: str, values: Array) -> None:
