@@ -169,13 +169,13 @@ def _happen(loop: Loop, arrival: Arrival) -> None:
             loop.label(arrival.ids, arrival.values)
         case "feedback":
             said = [wire.loads(dict[str, Any], str(value)) for value in arrival.values]
-            for row_id, one in zip(arrival.ids, said, strict=True):
-                rating, correction = one["rating"], one["correction"]
-                loop.feedback(
-                    [row_id],
-                    ratings=None if rating is None else [rating],
-                    corrections=None if correction is None else [correction],
-                )
+            ratings = [one["rating"] for one in said]
+            corrections = [one["correction"] for one in said]
+            loop.feedback(
+                arrival.ids,
+                ratings=None if None in ratings else ratings,
+                corrections=None if None in corrections else corrections,
+            )
         case "event":
             event = arrival.event
             assert event is not None  # an arrival of its kind has one
