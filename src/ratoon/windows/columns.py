@@ -126,7 +126,8 @@ def _from_values(name: str, values: list[Any]) -> Array:
         return np.array([math.nan if v is None else float(v) for v in values])
     if kinds == {"time"}:
         moments = [
-            np.datetime64("NaT", "us") if lacks else v for v, lacks in zip(values, gone, strict=True)
+            np.datetime64("NaT", "us") if lacks else v
+            for v, lacks in zip(values, gone, strict=True)
         ]
         return _checked(name, np.array(moments, DTYPES["time"]))
     if kinds == {"boolean"}:
