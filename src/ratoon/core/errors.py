@@ -17,17 +17,24 @@
     ├── LoopStarted             there is a champion already
     ├── LoopUnknown             the folder holds no loop of that name
     ├── VersionUnknown
+    ├── RunUnknown
+    ├── SnapshotUnknown
     ├── LoopBusy                another process has the loop open (transient)
+    ├── StoreUnwritable         the disk does not take what is to be written (transient)
+    │   └── StoreFull
     ├── DefinitionNotFound      'module:loop' does not lead to a loop
     ├── TrainingFailed          a training ended without a usable model
     │   ├── DataUnfit
+    │   │   └── SnapshotEmpty
     │   ├── TrainerRaised
     │   ├── TrainerReturnedNothing
     │   └── ModelUnusable
     └── StoreDamaged            what is on disk is not what was written
         ├── ArtifactCorrupt
+        ├── LogCorrupt
         ├── SnapshotCorrupt
-        └── StoreNewer
+        ├── StoreNewer
+        └── StoreOlder
 
 `transient` says whether the same call may succeed later without a change; it drives retries.
 """
@@ -193,6 +200,31 @@ class VersionUnknown(RatoonError, KeyError):
         super().__init__(f"loop {loop!r} has no version {version!r}; kept are {list(kept)}")
 
 
+class RunUnknown(RatoonError, KeyError):
+    """No run has that id."""
+
+    __str__ = RatoonError.__str__
+
+    def __init__(self, run_id: str) -> None:
+        """Name the run."""
+        super().__init__(f"there is no run {run_id!r}", hint="`ratoon runs LOOP` lists them")
+        self.run_id = run_id
+
+
+class SnapshotUnknown(RatoonError, KeyError):
+    """No snapshot has that digest."""
+
+    __str__ = RatoonError.__str__
+
+    def __init__(self, digest: str) -> None:
+        """Name the digest."""
+        super().__init__(
+            f"there is no snapshot {digest!r}, or more than one that begins so",
+            hint="`ratoon data versions LOOP` lists them",
+        )
+        self.digest = digest
+
+
 class LoopBusy(RatoonError):
     """Another process has the loop open."""
 
@@ -205,6 +237,25 @@ class LoopBusy(RatoonError):
             hint="call close() on the other Loop, also in this process; beside it `ratoon emit`, "
             "`retrain` and `rollback` work",
         )
+
+
+class StoreUnwritable(RatoonError):
+    """The disk does not take what is to be written; nothing of it was acknowledged."""
+
+    transient = True
+
+    def __init__(self, path: str, why: str) -> None:
+        """Name the file or folder, and say what the system said."""
+        super().__init__(
+            f"{path} cannot be written to: {why}",
+            hint="what was acknowledged stays; send the rest again when the disk takes it",
+        )
+        self.path = path
+        self.why = why
+
+
+class StoreFull(StoreUnwritable):
+    """There is no room on the disk, or the quota is used up."""
 
 
 class DefinitionNotFound(RatoonError):
@@ -221,6 +272,17 @@ class TrainingFailed(RatoonError):
 
 class DataUnfit(TrainingFailed):
     """The snapshot cannot be trained on."""
+
+
+class SnapshotEmpty(DataUnfit):
+    """All rows of a range were erased, or set aside."""
+
+    def __init__(self, start: int, stop: int) -> None:
+        """Name the range of ordinals."""
+        super().__init__(
+            f"none of the labelled rows {start} to {stop} is left: they were erased or set aside",
+            hint="`ratoon data quarantine` shows rows that were set aside",
+        )
 
 
 class TrainerRaised(TrainingFailed):
@@ -243,9 +305,26 @@ class ArtifactCorrupt(StoreDamaged):
     """A model's bytes do not have the digest that was recorded."""
 
 
+class LogCorrupt(StoreDamaged):
+    """Records that had been acknowledged are not as they were written, or are missing."""
+
+    def __init__(self, path: str, offset: int, why: str) -> None:
+        """Name the file, the offset in bytes where it is damaged, and what is wrong there."""
+        super().__init__(
+            f"{path} is damaged at byte {offset}: {why}",
+            hint="restore the file from a backup; what stands before that byte is sound",
+        )
+        self.path = path
+        self.offset = offset
+
+
 class SnapshotCorrupt(StoreDamaged):
     """A snapshot's rows do not have the digest that was recorded."""
 
 
 class StoreNewer(StoreDamaged):
     """The folder was written by a newer Ratoon."""
+
+
+class StoreOlder(StoreDamaged):
+    """The folder was written by a Ratoon before its first release."""
