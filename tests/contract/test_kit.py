@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,7 @@ class FillsWithZero(MemoryStore):
             name: np.nan_to_num(column) if name.startswith("score") else column
             for name, column in found.columns.items()
         }
-        return LabelledRows(rows=rows, ids=found.ids, values=found.values, columns=columns)
+        return replace(found, columns=columns)
 
 
 class CutsQuestions(MemoryStore):

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from ratoon.stores import MemoryStore
+from ratoon.stores.folder import open_folder
 from ratoon.stores.protocol import Store
-from ratoon.stores.sql import SqlStore, sqlite_engine
 from ratoon.testing import CrashingStore, store_checks
 from ratoon.testing.drafts import StoreMaker
 from ratoon.testing.stores import StoreCheck
@@ -24,9 +24,9 @@ def in_memory(_home: Path) -> StoreMaker:
     return lambda loop: stores.setdefault(loop, MemoryStore())
 
 
-def on_sqlite(home: Path) -> StoreMaker:
-    """Open a store of its own at each call, all on one file."""
-    return lambda loop: SqlStore(sqlite_engine(home / "ratoon.db"), loop)
+def in_folder(home: Path) -> StoreMaker:
+    """Open a store of its own at each call, all below one folder."""
+    return lambda loop: open_folder(home, loop)
 
 
 def crashing(_home: Path) -> StoreMaker:
@@ -35,7 +35,7 @@ def crashing(_home: Path) -> StoreMaker:
     return lambda loop: stores.setdefault(loop, CrashingStore(MemoryStore()))
 
 
-MAKERS = {"memory": in_memory, "sqlite": on_sqlite, "crashing": crashing}
+MAKERS = {"memory": in_memory, "folder": in_folder, "crashing": crashing}
 
 
 @pytest.fixture(params=sorted(MAKERS))

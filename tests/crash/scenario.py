@@ -19,8 +19,9 @@ from ratoon.core.errors import LoopStarted
 from ratoon.core.events import ROLLBACK_REQUESTED
 from ratoon.core.measuring import RowRange
 from ratoon.stores import FileVault
+from ratoon.stores.book import SqlBook, sqlite_engine
+from ratoon.stores.local import LocalStore
 from ratoon.stores.protocol import Store
-from ratoon.stores.sql import SqlStore, sqlite_engine
 from ratoon.testing import Crash, CrashingStore, VirtualClock
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -178,13 +179,18 @@ class Life:
 
 
 @contextmanager
-def sqlite_store(home: Path) -> Iterator[Store]:
-    """Open the loop's store; no process is killed here, so that the disk need not be waited for."""
+def local_store(home: Path) -> Iterator[LocalStore]:
+    """Open the loop's store, and leave it as a process does that dies: nothing is tidied up.
+
+    No power is cut here, so that the book need not wait for the disk.
+    """
     engine = sqlite_engine(home / "ratoon.db")
     sa.event.listen(engine, "connect", lambda c, _: c.execute("PRAGMA synchronous=OFF"))
-    store = SqlStore(engine, NAME)
-    yield store
-    store.close()
+    store = LocalStore(SqlBook(engine, NAME), home / "log", epoch=1)
+    try:
+        yield store
+    finally:
+        store.abandon()
 
 
 def loop_on(store: Store, home: Path, clock: VirtualClock) -> rt.Loop:
@@ -218,7 +224,7 @@ def live(
     clock, answers, begins, writes = VirtualClock(START), list[object](), list[int](), 0
     todo = list(enumerate(SCRIPTS[script]))[begin:]
     while True:
-        with sqlite_store(home) as inner:
+        with local_store(home) as inner:
             store = CrashingStore(inner, at, after=after)
             loop = loop_on(store, home, clock)
             try:

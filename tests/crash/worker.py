@@ -15,7 +15,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ratoon.stores.sql import SqlStore, sqlite_engine
+from ratoon.stores.book import SqlBook, sqlite_engine
+from ratoon.stores.local import LocalStore
 from ratoon.testing import VirtualClock
 from tests.crash.scenario import NAME, SCRIPTS, START, loop_on
 
@@ -33,7 +34,7 @@ def main(home: Path, script: str, begin: int, statement: int) -> None:
 
     sa.event.listen(engine, "before_cursor_execute", count)
     clock = VirtualClock(START)
-    loop = loop_on(SqlStore(engine, NAME), home, clock)
+    loop = loop_on(LocalStore(SqlBook(engine, NAME), home / "log", epoch=1), home, clock)
     for number, call in list(enumerate(SCRIPTS[script]))[begin:]:
         clock.set(START + timedelta(minutes=number))
         call(loop)

@@ -71,8 +71,8 @@ BAD: dict[str, tuple[Call, type[RatoonError], str]] = {
         LengthMismatch,
         "2.*times",
     ),
-    "record: without ids": (
-        lambda loop: loop.record(rows_of(70, 71), ["yes"], ids=None),  # type: ignore[arg-type]
+    "record: one id for all": (
+        lambda loop: loop.record(rows_of(70, 71), ["yes"], ids="p70"),
         RowsRefused,
         "ids must be a list of texts",
     ),

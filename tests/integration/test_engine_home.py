@@ -16,8 +16,8 @@ import ratoon as rt
 from ratoon.core.errors import ArtifactCorrupt, LoopBusy, SettingInvalid, StoreNewer
 from ratoon.core.events import Event
 from ratoon.core.wire import to_json
-from ratoon.stores import FileVault, MemoryStore, MemoryVault
-from ratoon.stores.folder import open_folder
+from ratoon.stores import MemoryStore, MemoryVault
+from ratoon.stores.folder import open_folder, open_known
 from ratoon.stores.protocol import Draft
 from ratoon.stores.tables import SCHEMA_VERSION
 from ratoon.testing import VirtualClock
@@ -230,37 +230,35 @@ def test_a_rollback_to_a_damaged_version(promoted: rt.Loop) -> None:
 
 def test_what_a_training_read_is_kept(promoted: rt.Loop) -> None:
     """The rows that each version was trained on are there, and have the digest on record."""
-    home = Path(promoted.home)
     for version in promoted.versions():
         assert version.snapshot is not None
-        found = FileVault(home).snapshot(version.snapshot)
+        found = promoted.data.snapshot(version.snapshot)
         assert found.digest == version.snapshot
         assert len(found) == {1: 32, 2: 40}[version.number]
     promoted.close()
 
 
 def test_the_same_training_gives_the_same_files(tmp_path: Path) -> None:
-    """Two loops that are fed alike have equal artifacts and snapshots, byte for byte."""
+    """Two loops that are fed alike have equal artifacts, byte for byte, and equal snapshots."""
+    pins: list[list[str]] = []
     for home in ("one", "other"):
         clock = VirtualClock(datetime(2026, 1, 1, tzinfo=UTC))
         with fitted(home=tmp_path / home, clock=clock) as loop:
             loop.predict(rows_of(60, 61))
+            pins.append([pin.digest for pin in loop.data.snapshots()])
     found = [
-        {path.relative_to(tmp_path / home): path.read_bytes() for path in _kept(tmp_path / home)}
+        {path.name: path.read_bytes() for path in files_below(tmp_path / home / "models")}
         for home in ("one", "other")
     ]
-    assert len(found[0]) == 2
+    assert len(found[0]) == 1
     assert found[0] == found[1]
-
-
-def _kept(home: Path) -> list[Path]:
-    return [*files_below(home / "models"), *files_below(home / "snapshots")]
+    assert pins[0] == pins[1] != []
 
 
 def test_an_event_from_another_process(tmp_path: Path) -> None:
     """What another process puts into the journal is taken in at the loop's next call."""
     loop = fitted(home=tmp_path)
-    beside = open_folder(tmp_path, "small")
+    beside = open_known(tmp_path, "small")
     told = Event(id="e1", source="command", type="now", time=datetime(2026, 1, 1, tzinfo=UTC))
     beside.append(Draft(kind="event", at=told.time, note={"event": to_json(told)}))
     beside.close()
@@ -272,9 +270,8 @@ def test_an_event_from_another_process(tmp_path: Path) -> None:
 
 
 def test_a_store_of_ones_own(tmp_path: Path) -> None:
-    """A loop runs on a store and a vault that it is given, and takes no lock there."""
+    """A loop runs on a store and a vault that it is given."""
     store = open_folder(tmp_path, "small")
     loop = fitted(store=store, vault=MemoryVault())
     assert loop.status().counts.labelled == 60
-    assert not (tmp_path / "small.lock").exists()
     loop.close()

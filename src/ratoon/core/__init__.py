@@ -13,6 +13,7 @@ from ratoon.core.deciding import (
 )
 from ratoon.core.events import EVENT_TYPES, Event
 from ratoon.core.measuring import Detection, Measurement, RowRange, Window
+from ratoon.core.quarantine import Quarantined
 from ratoon.core.running import STEPS, Run, Step
 from ratoon.core.schema import Column, Schema, Task
 from ratoon.core.times import Clock
@@ -35,6 +36,7 @@ __all__ = [
     "Json",
     "Measurement",
     "ModelVersion",
+    "Quarantined",
     "Retrain",
     "Rollback",
     "RowRange",

@@ -38,15 +38,47 @@ class Alternative:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RowChoice:
+    """Rows that a run may train on, and how much each of them counts."""
+
+    rows: RowRange
+    rule: str  # in words
+    folds: tuple[RowRange, ...] = ()  # rows to train on before each block that it is measured on
+    half_life_rows: float | None = None  # a row behind so many newer ones counts half
+    half_life_s: float | None = None  # a row so much older than the newest counts half
+    function: str | None = None  # of the person, that chooses among the rows when they are read
+    weights: str | None = None  # that the function gave, as `ratoon.windows.weights` packs them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotPlan:
     """Which labelled rows a run trains on, and which it is judged on first."""
 
     train: RowRange
     holdout: RowRange  # later than every training row; never trained on
     rule: str  # the rule that chose them, in words
-    others: tuple[RowRange, ...] = ()  # other rows to train on; the better model is kept
+    choices: tuple[RowChoice, ...] = ()  # what to choose among, `train` first; none: all of it
     chosen_on: RowRange | None = None  # rows that tell which is better, before the holdout
+    sure: float = 0.0  # standard errors by which fewer rows must be better than more
+    refit: bool = False  # the winner is trained once more, up to the holdout
     since: datetime | None = None  # the change point where the data was cut
+    since_row: int | None = None  # ordinal of the first labelled row after it
+
+    @property
+    def others(self) -> tuple[RowRange, ...]:
+        """The rows of all choices but the first."""
+        return tuple(choice.rows for choice in self.choices[1:])
+
+    @property
+    def blocks(self) -> tuple[RowRange, ...]:
+        """The equal blocks of rows that the choices are measured on, in order."""
+        count = len(self.choices[0].folds) if self.choices else 0
+        if self.chosen_on is None or not count:
+            return ()
+        start, length = self.chosen_on.start, len(self.chosen_on) // count
+        return tuple(
+            RowRange(start=start + n * length, stop=start + (n + 1) * length) for n in range(count)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,8 @@ PROMOTED = "ratoon.version.promoted"
 GUARD_BREACHED = "ratoon.guard.breached"
 ROLLED_BACK = "ratoon.version.rolled_back"
 SETTLED = "ratoon.version.settled"
+DATA_QUARANTINED = "ratoon.data.quarantined"
+DATA_FORGOTTEN = "ratoon.data.forgotten"
 
 EVENT_TYPES: Mapping[str, str] = {
     CONCEPT_DRIFT: "a detector found a change in a metric of the champion",
@@ -43,6 +45,8 @@ EVENT_TYPES: Mapping[str, str] = {
     PROMOTED: "a version became champion",
     GUARD_BREACHED: "labels speak against the version that was promoted",
     ROLLED_BACK: "an earlier version became champion again",
+    DATA_QUARANTINED: "rows failed a data check before a training and were set aside",
+    DATA_FORGOTTEN: "rows were erased at a person's wish; what was trained on them is named",
     SETTLED: "the watch over a promotion ended well; the gain that it brought was measured",
 }
 """Every type of event that Ratoon makes itself, and what it says."""

@@ -26,6 +26,7 @@ from ratoon.policies import Policy
 from ratoon.windows.judged import Judged, Scalar, Scored, Target
 from ratoon.windows.labels import Labels
 
+_LONGEST_SOURCE = 200  # characters
 _MADE_UP = 2  # rows that metrics are tried on
 
 
@@ -75,6 +76,13 @@ def checked_kinds(values: Labels, target: Target, task: Task | None, what: str =
 
 def _some(target: Target) -> list[Scalar]:
     return list(target.classes[:2])
+
+
+def checked_source(source: object) -> str:
+    """Return where labels come from, as a text."""
+    if not isinstance(source, str) or not source or len(source) > _LONGEST_SOURCE:
+        raise SettingInvalid("source", f"a text of 1 to {_LONGEST_SOURCE} characters", source)
+    return source
 
 
 def checked_ratings(ratings: Sequence[object]) -> list[float]:

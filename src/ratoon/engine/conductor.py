@@ -30,7 +30,7 @@ from ratoon.engine.training import Ports, Training
 from ratoon.policies import Policy, PolicyState, Standing, Turn, champions
 from ratoon.policies.state import Trial
 from ratoon.policies.turn import Complained, Grown, Labelled, Predicted, Seen, Ticked, Told
-from ratoon.stores.memory import event_in
+from ratoon.stores.drafts import event_in
 from ratoon.stores.protocol import Entry, Record, Saved
 from ratoon.windows.judged import Judged, Target
 from ratoon.windows.labels import extended
@@ -230,6 +230,7 @@ class Conductor:
             definition=self._definition,
             schema=wire.dumps(self.schema),
             target=wire.dumps(self.target),
+            first_target=self._saved.first_target or wire.dumps(self.target),
         )
         self.stale = True  # until the store has said that it is done
         self._store.commit(

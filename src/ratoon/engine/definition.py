@@ -22,6 +22,7 @@ from ratoon.metrics.protocol import Metric
 from ratoon.policies import Limits, Policy
 from ratoon.rollouts import Direct
 from ratoon.stores.protocol import Store
+from ratoon.stores.rulebook import FileRuleBook, MemoryRuleBook, RuleBook
 from ratoon.stores.vault import Vault
 from ratoon.triggers import AnyOf, Degraded, Drift, Requested
 from ratoon.triggers.protocol import Trigger
@@ -54,11 +55,24 @@ class Definition:
     task: Task | None = field(default=None, kw_only=True)
     frame: Frame | None = field(default=None, kw_only=True)
     home: str | Path = field(default=".ratoon", kw_only=True)
+    checks: bool = field(default=True, kw_only=True)
+    tables: str | None = field(default=None, kw_only=True)
     store: Store | None = field(default=None, kw_only=True, repr=False)
     vault: Vault | None = field(default=None, kw_only=True, repr=False)
     executor: Executor = field(default_factory=Inline, kw_only=True, repr=False)
     clock: Clock = field(default_factory=SystemClock, kw_only=True, repr=False)
     notifier: Notifier | None = field(default=None, kw_only=True, repr=False)
+
+    @property
+    def rules_file(self) -> Path:
+        """The file with the rules of the data checks."""
+        return Path(self.home) / f"{self.name}.rules.toml"
+
+    def rulebook(self) -> RuleBook | None:
+        """Return where the rules of the data checks are kept; None where nothing is checked."""
+        if not self.checks:
+            return None
+        return FileRuleBook(self.rules_file) if self.store is None else MemoryRuleBook()
 
     def __post_init__(self) -> None:
         """Check the settings that can be checked before there is data."""
@@ -78,6 +92,9 @@ class Definition:
         one_of("autonomy", self.autonomy, ("observe", "automatic"))
         whole("window", self.window, least=2)
         whole("input_window", self.input_window, least=2)
+        if self.tables is not None and (not self.tables or self.tables.endswith("/")):
+            rule = "a folder or a URI such as s3://bucket/ratoon, without a slash at its end"
+            raise SettingInvalid("tables", rule, self.tables)
         if (self.store is None) != (self.vault is None):
             raise SettingInvalid("store and vault", "given together", (self.store, self.vault))
 

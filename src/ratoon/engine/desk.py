@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,10 @@ from ratoon.core.errors import (
     LengthMismatch,
     LoopNotStarted,
     LoopStarted,
-    RowsRefused,
-    SettingInvalid,
     TrainingFailed,
-    ValueForbidden,
     VersionUnknown,
 )
-from ratoon.core.events import REQUESTED, ROLLBACK_REQUESTED, Event
-from ratoon.core.ids import derive
+from ratoon.core.events import REQUESTED, ROLLBACK_REQUESTED
 from ratoon.core.schema import Schema
 from ratoon.core.versions import ModelVersion
 from ratoon.core.wire import Json
@@ -29,17 +26,14 @@ from ratoon.engine.answering import (
     answered_before,
     check_features,
     feature_columns,
-    given_scores,
 )
 from ratoon.engine.checking import (
     check_judges,
     check_settings,
-    checked_event,
-    checked_ids,
     checked_kinds,
-    checked_ratings,
 )
 from ratoon.engine.conductor import Conductor
+from ratoon.engine.counter import Counter, told
 from ratoon.engine.definition import Definition
 from ratoon.engine.results import Predictions
 from ratoon.engine.scoring import grown, score
@@ -63,8 +57,6 @@ class Desk:
         self._definition = definition
         self._vault = vault
         self._clock = definition.clock
-        self._made = 0
-        self._epoch = store.last_seq()
         self._conductor: Conductor | None = None
         saved = store.saved()
         if saved.schema is not None and saved.target is not None:
@@ -76,7 +68,7 @@ class Desk:
     @property
     def stale(self) -> bool:
         """Whether it may know less than its store, so that it must be opened anew."""
-        return self._conductor is not None and self._conductor.stale
+        return self.store.stale or (self._conductor is not None and self._conductor.stale)
 
     def close(self) -> None:
         """Let go of the store."""
@@ -105,7 +97,7 @@ class Desk:
         conductor = self._started()
         table = read_rows(rows, conductor.schema)
         moments = read_times(times, len(table), self._clock.now())
-        names = self._made_ids(len(table)) if ids is None else checked_ids(ids, len(table))
+        names = self._counter(conductor).names(ids, len(table))
         conductor.converge()
         served = conductor.deployer.served()
         assert served is not None  # a started loop has a champion to converge to
@@ -140,39 +132,39 @@ class Desk:
         )
 
     def record(
-        self, rows: object, outputs: object, scores: object, ids: Sequence[str], times: object
+        self,
+        rows: object,
+        outputs: object,
+        scores: object,
+        ids: object,
+        times: object,
+        version: int | None,
     ) -> Receipt:
-        """Keep predictions that the champion made elsewhere."""
+        """Keep predictions that were made elsewhere."""
         conductor = self._started()
-        table = read_rows(rows, conductor.schema)
-        moments = read_times(times, len(table), self._clock.now())
-        names = checked_ids(ids, len(table))
-        values = read_labels(outputs, conductor.target.task)
-        if len(values) != len(table):
-            raise LengthMismatch("the batch", len(table), "outputs", len(values))
-        target = extended(conductor.target, values)
-        if target != conductor.target and target.classes != conductor.target.classes:
-            unknown = next(v for v in values if v not in conductor.target.classes)
-            rule = f"one of the classes {list(conductor.target.classes)}"
-            raise ValueForbidden("output", rule, unknown, values.index(unknown))
-        scored = Scored(
-            outputs=encode(target, values), scores=given_scores(scores, len(table), target)
+        if version is None:
+            version = self.store.alias("champion") or 0
+        else:
+            conductor.models.version(version)  # it must be one that is known
+        draft = self._counter(conductor).predictions(
+            rows,
+            outputs,
+            self._clock.now(),
+            scores=scores,
+            ids=ids,
+            times=times,
+            version=version,
         )
-        if scored.scores is None:
-            one = Judged(target=target, labels=scored.outputs[:1], scored=scored.take(slice(0, 1)))
+        if scores is None:
+            said = Scored(outputs=draft.columns["output"][:1])
+            one = Judged(target=conductor.target, labels=said.outputs, scored=said)
             check_judges(conductor.policy, one)
-        champion = self.store.alias("champion")
-        columns = answer_columns(table, moments, scored, champion or 0)
-        draft = Draft(kind="predictions", at=self._clock.now(), ids=names, columns=columns)
-        return self._taken(draft)
+        return replace(self._taken(draft), ids=draft.ids)
 
-    def label(self, ids: Sequence[str], labels: object) -> Receipt:
+    def label(self, ids: object, labels: object, times: object, source: str | None) -> Receipt:
         """Take labels."""
-        conductor = self._started()
-        values = read_labels(labels, conductor.target.task)
-        checked_kinds(values, conductor.target, self._definition.task)
-        names = checked_ids(ids, len(values))
-        return self._taken(Draft(kind="labels", at=self._clock.now(), ids=names, values=values))
+        counter, now = self._counter(self._started()), self._clock.now()
+        return self._taken(counter.labels(ids, labels, now, times=times, source=source))
 
     def feedback(
         self,
@@ -181,36 +173,8 @@ class Desk:
         corrections: Sequence[object] | None,
     ) -> Receipt:
         """Take users' feedback."""
-        conductor = self._started()
-        if ratings is None and corrections is None:
-            raise RowsRefused("feedback needs ratings or corrections", hint="ratings=[-1, 1]")
-        names = checked_ids(ids, len(list(ids)))
-        rated = [None] * len(names) if ratings is None else checked_ratings(ratings)
-        wanted = (None,) * len(names)
-        if corrections is not None:
-            wanted = read_labels(list(corrections), conductor.target.task)
-            checked_kinds(wanted, conductor.target, self._definition.task, "correction")
-        for what, found in (("ratings", rated), ("corrections", wanted)):
-            if len(found) != len(names):
-                raise LengthMismatch("ids", len(names), what, len(found))
-        known = self.store.predictions(names)
-        said: list[str] = []
-        negative: list[str] = []
-        for name, rating, correction in zip(names, rated, wanted, strict=True):
-            said.append(wire.dumps({"rating": rating, "correction": correction}))
-            answered = self._answer(known[name], conductor.target) if name in known else None
-            corrected = correction is not None and correction != answered
-            if (rating is not None and rating < 0) or corrected:
-                negative.append(name)
-        return self._taken(
-            Draft(
-                kind="feedback",
-                at=self._clock.now(),
-                ids=names,
-                values=tuple(said),
-                note={"negative": negative},
-            )
-        )
+        counter = self._counter(self._started())
+        return self._taken(counter.feedback(ids, ratings, corrections, self._clock.now()))
 
     def emit(
         self,
@@ -221,7 +185,8 @@ class Desk:
     ) -> Receipt:
         """Take an event from outside."""
         self._started()
-        return self._taken(self._told(kind, data, subject, origin))
+        made_of = (self._definition.name, kind, self.store.last_seq() + 1)
+        return self._taken(told((kind, data, subject), origin, self._clock.now(), made_of))
 
     def ask_to_retrain(self, reason: str, by: str) -> Receipt:
         """Take a person's wish for a retraining."""
@@ -273,10 +238,8 @@ class Desk:
 
         A class that comes later makes two classes three, and nothing of the policy.
         """
-        first = next(iter(self.store.entries(0)), None)
-        return self._definition.policy(
-            target if first is None else self._target(first.draft.values)
-        )
+        first = self.store.saved().first_target
+        return self._definition.policy(target if first is None else wire.loads(Target, first))
 
     def _with_history(self, rows: object, labels: object, times: object) -> Conductor:
         """Store the rows that a loop begins with, once, and open its conductor."""
@@ -314,6 +277,7 @@ class Desk:
             clock=definition.clock,
             trainer=definition.trainer,
             notifier=definition.notifier,
+            rulebook=definition.rulebook(),
         )
         return Conductor(policy, ports, schema, target)
 
@@ -339,27 +303,10 @@ class Desk:
             self._conductor.advance()
         return receipt
 
-    def _told(
-        self,
-        kind: str,
-        data: Mapping[str, Json] | None,
-        subject: str | None,
-        origin: tuple[str, str | None],
-    ) -> Draft:
-        now, (source, event_id) = self._clock.now(), origin
-        found = event_id or derive("event", self._definition.name, kind, self.store.last_seq() + 1)
-        if data is not None and not isinstance(data, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
-            raise SettingInvalid("event data", "a mapping of names to JSON values", data)
-        event = Event(
-            id=found, source=source, type=kind, time=now, subject=subject, data=dict(data or {})
+    def _counter(self, conductor: Conductor) -> Counter:
+        return Counter(
+            store=self.store,
+            schema=conductor.schema,
+            target=conductor.target,
+            task=self._definition.task,
         )
-        return Draft(kind="event", at=now, note={"event": checked_event(event)})
-
-    def _made_ids(self, rows: int) -> tuple[str, ...]:
-        """Make the ids of a batch."""
-        first = self._made
-        self._made += rows
-        return tuple(f"{self._epoch:x}-{n}" for n in range(first, first + rows))
-
-    def _answer(self, columns: Columns, target: Target) -> object:
-        return decode(target, columns["output"])[0]

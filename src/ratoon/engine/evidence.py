@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ratoon.core.errors import SnapshotEmpty
 from ratoon.core.measuring import RowRange
 from ratoon.core.schema import Schema
 from ratoon.engine.models import Models
@@ -42,7 +43,7 @@ class Evidence:
         start = kept[-1].found.rows.stop if kept else rows.start
         if start < rows.stop:
             wanted = RowRange(start=start, stop=rows.stop)
-            kept.append(_Chunk(found=self._store.labelled(wanted)))
+            kept.append(_Chunk(found=whole(self._store.labelled(wanted))))
         self._chunks = kept
 
     def times(self, rows: RowRange) -> Array:
@@ -88,6 +89,33 @@ class Evidence:
         index = np.flatnonzero(others)
         asked = score(model, features(found.columns, self._schema).take(index), target)
         return _patched(served, asked, index)
+
+
+def whole(found: LabelledRows) -> LabelledRows:
+    """Return labelled rows with a stand-in for each that was erased: the nearest one before it.
+
+    A window that is open, or a trial that runs, counts its rows; an erased one counts as a copy of
+    its neighbour there. It trains nothing.
+
+    Raises:
+        SnapshotEmpty: all of the rows were erased.
+    """
+    if len(found.ids) == len(found.rows):
+        return found
+    if not found.ids:
+        raise SnapshotEmpty(found.rows.start, found.rows.stop)
+    wanted = np.arange(found.rows.start, found.rows.stop)
+    at = np.maximum(np.searchsorted(found.ordinals, wanted, side="right") - 1, 0)
+    places: list[int] = at.tolist()
+    return LabelledRows(
+        rows=found.rows,
+        ids=tuple([found.ids[n] for n in places]),
+        values=tuple([found.values[n] for n in places]),
+        columns={name: column[at] for name, column in found.columns.items()},
+        ordinals=wanted,
+        batches=found.batches[at],
+        label_batches=found.label_batches[at],
+    )
 
 
 def features(columns: Columns, schema: Schema) -> Rows:

@@ -17,7 +17,7 @@ from ratoon.core.schema import Frame, Schema
 from ratoon.core.settings import share, whole
 from ratoon.core.times import duration, from_micros
 from ratoon.engine.evidence import features
-from ratoon.stores.memory import event_in
+from ratoon.stores.drafts import event_in
 from ratoon.stores.protocol import Entry, Store
 from ratoon.windows.intake import read_rows, read_times
 from ratoon.windows.judged import Scalar

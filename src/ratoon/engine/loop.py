@@ -13,12 +13,14 @@ from ratoon.core.measuring import Measurement
 from ratoon.core.running import Run
 from ratoon.core.versions import ModelVersion
 from ratoon.core.wire import Json
+from ratoon.engine.data import Data
 from ratoon.engine.definition import Definition
 from ratoon.engine.desk import Desk
 from ratoon.engine.history import History
 from ratoon.engine.records import Records
+from ratoon.engine.reproducing import Reproduction, reproduce
 from ratoon.engine.results import Predictions, Status
-from ratoon.stores.folder import FolderLock, open_folder
+from ratoon.stores.folder import open_folder
 from ratoon.stores.protocol import Receipt
 from ratoon.stores.vault import FileVault
 
@@ -27,7 +29,6 @@ class _Held:
     """What an open loop holds."""
 
     desk: Desk | None = None
-    lock: FolderLock | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +55,11 @@ class Loop(Definition):
         frame: what models are given: "numpy", "pandas", "polars" or "arrow"; by default what the
             loop was fitted with.
         home: the folder of the embedded store.
+        checks: whether rows are checked before a training, by rules that are inferred from what
+            the champion was trained on and kept in `rules_file`, to be read and edited; batches
+            that fail are set aside.
+        tables: where the tables of rows lie, if not in `home`: another folder, or a place in an
+            object store (s3://bucket/ratoon; keys and endpoint come from the environment).
         store: another store, e.g. `MemoryStore()`; then `vault` too.
         vault: where models and snapshots lie.
         executor: where trainings run.
@@ -127,31 +133,51 @@ class Loop(Definition):
         rows: object,
         outputs: object,
         *,
-        ids: Sequence[str],
+        ids: Sequence[str] | None = None,
         scores: object = None,
         times: object = None,
+        version: int | None = None,
     ) -> Receipt:
-        """Keep predictions that the champion made elsewhere.
+        """Keep predictions that were made elsewhere.
 
         Args:
             rows: the features.
             outputs: what was answered: numbers or classes.
-            ids: one text a row.
+            ids: one text a row, to label it by; by default Ratoon makes them (`Receipt.ids`).
             scores: probabilities, shape (rows, classes), classes in the order of `fit`.
             times: event times, aware; by default now.
-        """
-        return self._open().record(rows, outputs, scores, ids, times)
+            version: which version answered; by default the champion.
 
-    def label(self, ids: Sequence[str], labels: object) -> Receipt:
+        Raises:
+            IdConflict: an id is known with another content; nothing of the batch is stored.
+            VersionUnknown: that version is not kept.
+        """
+        return self._open().record(rows, outputs, scores, ids, times, version)
+
+    def label(
+        self,
+        ids: Sequence[str],
+        labels: object,
+        *,
+        times: object = None,
+        source: str | None = None,
+    ) -> Receipt:
         """Take labels, hours or weeks later; what follows from them happens now.
 
         A label whose prediction has not come yet is parked and joins it when it comes.
+
+        Args:
+            ids: of the predictions.
+            labels: what was true, one a row.
+            times: when it was observed, aware; kept beside the labels.
+            source: where the labels come from, kept beside them. Labels of the source "model"
+                were made by a model: they are kept, and neither judge a model nor train one.
 
         Raises:
             IdConflict: an id was labelled otherwise before; nothing of the batch is stored.
             ValueForbidden: a label that is missing or that the task forbids.
         """
-        return self._open().label(ids, labels)
+        return self._open().label(ids, labels, times, source)
 
     def feedback(
         self,
@@ -226,6 +252,23 @@ class Loop(Definition):
         """Tell why a version is live, or why it was: who or what caused it, and the evidence."""
         return self.records.why(version)
 
+    @property
+    def data(self) -> Data:
+        """The data under the loop: snapshots, rows set aside, what rows have touched, erasure."""
+        return Data(self._open().store, self.name, self.clock)
+
+    def reproduce(self, run_id: str) -> Reproduction:
+        """Train again what a run trained, on the same rows, and compare the models.
+
+        Nothing is stored.
+
+        Raises:
+            RunUnknown: there is no such run.
+            TrainingFailed: the run trained no model, or its trainer fails now.
+            SnapshotCorrupt: the rows are not what they were.
+        """
+        return reproduce(self._open().store, self.trainer, run_id)
+
     def history(self) -> History:
         """Return all that arrived, as it arrived: what `ratoon.replay` runs other policies on."""
         return History.of_store(self._open().store, self.name)
@@ -242,9 +285,6 @@ class Loop(Definition):
         if self._held.desk is not None:
             self._held.desk.close()
             self._held.desk = None
-        if self._held.lock is not None:
-            self._held.lock.release()
-            self._held.lock = None
 
     def __enter__(self) -> Self:
         """Return the loop itself."""
@@ -269,8 +309,7 @@ class Loop(Definition):
         if self.store is not None and self.vault is not None:
             return Desk(self, self.store, self.vault)
         home = Path(self.home)
-        self._held.lock = FolderLock(home, self.name)
-        store = open_folder(home, self.name)
+        store = open_folder(home, self.name, tables=self.tables)
         try:
             return Desk(self, store, FileVault(home))
         except BaseException:

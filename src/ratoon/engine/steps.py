@@ -24,6 +24,7 @@ from ratoon.stores.protocol import LabelledRows
 from ratoon.windows.judged import Target
 from ratoon.windows.labels import extended
 from ratoon.windows.snapshot import DatasetSnapshot, digest
+from ratoon.windows.weights import effective, weights_of
 
 _PACKAGES = ("ratoon", "numpy", "scipy", "scikit-learn", "pandas", "polars")
 
@@ -31,15 +32,18 @@ _PACKAGES = ("ratoon", "numpy", "scipy", "scikit-learn", "pandas", "polars")
 def collect(
     found: LabelledRows, schema: Schema, target: Target, plan: SnapshotPlan
 ) -> DatasetSnapshot:
-    """Pin the rows to train on."""
+    """Pin the rows to train on, with their weights where the plan gives them some."""
     rows = features(found.columns, schema)
+    times = found.columns["time"]
+    weights = weights_of(plan.choices[0], times) if plan.choices else None
     return DatasetSnapshot(
-        digest=digest(rows, found.values),
+        digest=digest(rows, found.values, weights),
         features=rows,
         labels=found.values,
         target=extended(target, found.values),
-        window=window_of(found.columns["time"], plan.train),
+        window=window_of(times, plan.train),
         plan=plan,
+        weights=weights,
     )
 
 
@@ -111,4 +115,13 @@ def code_digest(trainer: Trainer) -> str | None:
 
 def pinned(snapshot: DatasetSnapshot) -> Mapping[str, Json]:
     """Return how a run names its snapshot."""
-    return {"snapshot": snapshot.digest, "rows": len(snapshot), "plan": to_json(snapshot.plan)}
+    plan, weights = snapshot.plan, snapshot.weights
+    lean = replace(plan, choices=tuple(replace(c, weights=None) for c in plan.choices))
+    found: dict[str, Json] = {
+        "snapshot": snapshot.digest,
+        "rows": len(snapshot),
+        "plan": to_json(lean),
+    }
+    if weights is not None:
+        found["effective_rows"] = effective(len(snapshot), weights)
+    return found

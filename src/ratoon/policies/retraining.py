@@ -113,12 +113,17 @@ def shifted(plan: SnapshotPlan, first: int) -> SnapshotPlan:
     def moved(rows: RowRange) -> RowRange:
         return RowRange(start=rows.start + first, stop=rows.stop + first)
 
+    choices = tuple(
+        replace(c, rows=moved(c.rows), folds=tuple(moved(rows) for rows in c.folds))
+        for c in plan.choices
+    )
     return replace(
         plan,
         train=moved(plan.train),
         holdout=moved(plan.holdout),
-        others=tuple(moved(rows) for rows in plan.others),
+        choices=choices,
         chosen_on=None if plan.chosen_on is None else moved(plan.chosen_on),
+        since_row=None if plan.since_row is None else plan.since_row + first,
     )
 
 

@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
-from typing import Any
 
 from ratoon.core.errors import LoopBusy, LoopUnknown, SettingInvalid
-from ratoon.stores.sql import SqlStore, loop_names, sqlite_engine
+from ratoon.stores.book import SqlBook, loop_names, sqlite_engine
+from ratoon.stores.local import LocalStore
+from ratoon.stores.locking import locked
 
 DATABASE = "ratoon.db"
+LOGS = "logs"
 
 
-def open_folder(home: Path, loop: str) -> SqlStore:
-    """Open a loop's store below `home`, making the folder where there is none."""
-    make_home(home)
+def open_folder(home: Path, loop: str, *, tables: str | None = None) -> LocalStore:
+    """Open a loop's store below `home`, making the folder where there is none.
+
+    Args:
+        home: the folder.
+        loop: the name of the loop.
+        tables: a URI below which the tables of all loops lie, each in its own folder; by default
+            they lie in the home.
+
+    Raises:
+        LoopBusy: another one, perhaps of another process, writes to it.
+    """
+    lock = FolderLock(home, loop)
+    try:
+        return _opened(home, loop, lock, None if tables is None else f"{tables}/{loop}")
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _opened(
+    home: Path, loop: str, lock: FolderLock | None, tables: str | None = None
+) -> LocalStore:
     engine = sqlite_engine(home / DATABASE)
     try:
-        return SqlStore(engine, loop)
+        book, folder = SqlBook(engine, loop), home / LOGS / loop
+        return LocalStore(book, folder, writable=lock is not None, lock=lock, tables=tables)
     except BaseException:
         engine.dispose()
         raise
@@ -35,12 +57,12 @@ def make_home(home: Path) -> None:
         raise SettingInvalid("home", rule, str(home))
 
 
-def open_known(home: Path, loop: str) -> SqlStore:
-    """Open the store of a loop that is there already."""
+def open_known(home: Path, loop: str) -> LocalStore:
+    """Open the store of a loop that is there already, to read it and to tell it of events."""
     known = known_loops(home)
     if loop not in known:
         raise LoopUnknown(loop, known)
-    return open_folder(home, loop)
+    return _opened(home, loop, None)
 
 
 def known_loops(home: Path) -> tuple[str, ...]:
@@ -61,24 +83,11 @@ class FolderLock:
     def __init__(self, home: Path, loop: str) -> None:
         """Take the lock, or raise `LoopBusy`."""
         make_home(home)
-        self._file = (home / f"{loop}.lock").open("a+b")
         try:
-            _lock(self._file)
+            self._file = locked(home / f"{loop}.lock")
         except OSError as error:
-            self._file.close()
             raise LoopBusy(loop, str(home)) from error
 
     def release(self) -> None:
         """Let go of the lock."""
         self._file.close()
-
-
-def _lock(file: Any) -> None:
-    if sys.platform == "win32":
-        import msvcrt  # noqa: PLC0415 - on Windows alone
-
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl  # noqa: PLC0415 - not on Windows
-
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zipfile
@@ -40,6 +41,11 @@ def dump(model: Any) -> tuple[bytes, str]:
     sink = io.BytesIO()
     cast("Any", cloudpickle).dump(model, sink)
     return sink.getvalue(), "pickle"
+
+
+def digest_of(model: Any) -> str:
+    """Return the SHA-256 of a model's bytes, by which it would be kept."""
+    return hashlib.sha256(dump(model)[0]).hexdigest()
 
 
 def load(body: bytes, kind: str) -> Any:

@@ -19,15 +19,20 @@ _OF_THE_MOMENT = frozenset({"time", "version"})
 
 
 def gather(addresses: Sequence[Address], read: Callable[[int], Columns]) -> Columns:
-    """Return the rows at `addresses`, in their order; `read` gives the columns of an entry.
-
-    A column that an entry lacks (scores of a class that came later, outputs of rows that were
-    never predicted) is NaN there.
-    """
+    """Return the rows at `addresses`, in their order; `read` gives the columns of an entry."""
     parts: list[tuple[Columns, Array]] = []
     for seq, run in groupby(addresses, key=lambda address: address[0]):
         index = np.array([offset for _, offset in run], dtype=np.intp)
         parts.append((read(seq), index))
+    return stacked(parts)
+
+
+def stacked(parts: Sequence[tuple[Columns, Array]]) -> Columns:
+    """Return rows of several batches behind each other: the columns of each, and which rows.
+
+    A column that a batch lacks (scores of a class that came later, outputs of rows that were never
+    predicted) is NaN there.
+    """
     names = list(dict.fromkeys(name for columns, _ in parts for name in columns))
     return {
         name: np.concatenate(

@@ -7,13 +7,21 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ratoon.core import wire
 from ratoon.core.deciding import Decision
-from ratoon.core.errors import IdConflict, RowsRefused
 from ratoon.core.events import Event
 from ratoon.core.measuring import Measurement, RowRange
+from ratoon.core.quarantine import Quarantined
 from ratoon.core.running import Run
 from ratoon.core.versions import Alias
+from ratoon.stores.addresses import make_ids
+from ratoon.stores.drafts import (
+    chosen,
+    event_in,
+    is_of_model,
+    same_label,
+    unknown_prediction,
+    without,
+)
 from ratoon.stores.joining import Address, gather, same_content
 from ratoon.stores.protocol import (
     Aliases,
@@ -21,6 +29,8 @@ from ratoon.stores.protocol import (
     Counts,
     Draft,
     Entry,
+    Forgotten,
+    Keeping,
     Kept,
     LabelledRows,
     Receipt,
@@ -28,6 +38,7 @@ from ratoon.stores.protocol import (
     Saved,
 )
 from ratoon.windows.judged import Scalar
+from ratoon.windows.pins import Pin, ranges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +46,7 @@ class _Label:
     id: str
     address: Address
     value: Scalar
+    seq: int  # the journal entry that brought the label
 
 
 @dataclass(slots=True)
@@ -42,10 +54,15 @@ class MemoryStore:
     """Keeps one loop in memory; nothing survives the process."""
 
     _entries: list[Entry] = field(default_factory=list[Entry])
+    _columns: dict[int, Columns] = field(default_factory=dict[int, Columns])
     _labels: list[_Label] = field(default_factory=list[_Label])
     _values: dict[str, Scalar] = field(default_factory=dict[str, Scalar])
     _addresses: dict[str, Address] = field(default_factory=dict[str, Address])
-    _parked: dict[str, Scalar] = field(default_factory=dict[str, Scalar])
+    _parked: dict[str, tuple[Scalar, int]] = field(
+        default_factory=dict[str, tuple[Scalar, int]]
+    )  # the label, and the entry that brought it
+    _of_model: dict[str, Scalar] = field(default_factory=dict[str, Scalar])
+    _gone: set[str] = field(default_factory=set[str])
     _feedback: dict[str, Scalar] = field(default_factory=dict[str, Scalar])
     _saved: Saved = Saved()
     _events: dict[tuple[str, str], Event] = field(default_factory=dict[tuple[str, str], Event])
@@ -53,7 +70,13 @@ class MemoryStore:
     _measurements: list[Measurement] = field(default_factory=list[Measurement])
     _runs: dict[str, Run] = field(default_factory=dict[str, Run])
     _versions: dict[int, Kept] = field(default_factory=dict[int, Kept])
+    _pins: dict[str, Pin] = field(default_factory=dict[str, Pin])
+    _quarantined: dict[str, Quarantined] = field(default_factory=dict[str, Quarantined])
     _aliases: dict[Alias, int | None] = field(default_factory=dict["Alias", "int | None"])
+
+    def make_ids(self, rows: int, /) -> tuple[str, ...]:
+        """Return ids for the rows that come next."""
+        return make_ids(0, len(self._addresses), rows)
 
     def append(self, draft: Draft, /, *, aliases: Aliases | None = None) -> Receipt:
         """Store what arrived, once."""
@@ -81,13 +104,15 @@ class MemoryStore:
         seq, stop = len(self._entries) + 1, len(self._labels)
         rows = RowRange(start=stop - joined, stop=stop)
         columns = {name: column.copy() for name, column in draft.columns.items()}
+        self._columns[seq] = columns
         self._entries.append(Entry(seq=seq, draft=replace(draft, columns=columns), joined=rows))
         return seq
 
     def _append_history(self, draft: Draft) -> Receipt:
         seq = len(self._entries) + 1
         for row, value in enumerate(draft.values):
-            self._labels.append(_Label(id=f"history-{seq}-{row}", address=(seq, row), value=value))
+            name = f"history-{seq}-{row}"
+            self._labels.append(_Label(id=name, address=(seq, row), value=value, seq=seq))
         return Receipt(seq=self._push(draft, len(draft.values)), stored=len(draft.values))
 
     def _append_predictions(self, draft: Draft) -> Receipt:
@@ -107,27 +132,42 @@ class MemoryStore:
         for row, row_id in enumerate(kept.ids):
             self._addresses[row_id] = (seq, row)
             if row_id in self._parked:
-                value = self._parked.pop(row_id)
-                self._labels.append(_Label(id=row_id, address=(seq, row), value=value))
+                value, came = self._parked.pop(row_id)
+                self._labels.append(_Label(id=row_id, address=(seq, row), value=value, seq=came))
                 joined += 1
         return Receipt(seq=self._push(kept, joined), stored=len(new), repeated=repeated)
 
+    def _append_labels_of_model(self, draft: Draft) -> Receipt:
+        """Labels that a model made are kept once, and join nothing."""
+        for row_id, value in zip(draft.ids, draft.values, strict=True):
+            if row_id in self._of_model:
+                same_label(row_id, self._of_model[row_id], value)
+        new = [row for row, row_id in enumerate(draft.ids) if row_id not in self._of_model]
+        repeated = len(draft.ids) - len(new)
+        if not new:
+            return Receipt(seq=None, repeated=repeated)
+        kept = chosen(draft, new)
+        self._of_model.update(zip(kept.ids, kept.values, strict=True))
+        return Receipt(seq=self._push(kept, 0), stored=len(new), repeated=repeated)
+
     def _append_labels(self, draft: Draft) -> Receipt:
+        if is_of_model(draft):
+            return self._append_labels_of_model(draft)
         known = [row for row, row_id in enumerate(draft.ids) if row_id in self._values]
         for row in known:
             same_label(draft.ids[row], self._values[draft.ids[row]], draft.values[row])
         new = sorted(set(range(len(draft.ids))) - set(known))
         if not new:
             return Receipt(seq=None, repeated=len(known))
-        kept, joined = chosen(draft, new), 0
+        kept, joined, seq = chosen(draft, new), 0, len(self._entries) + 1
         for row_id, value in zip(kept.ids, kept.values, strict=True):
             self._values[row_id] = value
             if row_id in self._addresses:
                 address = self._addresses[row_id]
-                self._labels.append(_Label(id=row_id, address=address, value=value))
+                self._labels.append(_Label(id=row_id, address=address, value=value, seq=seq))
                 joined += 1
             else:
-                self._parked[row_id] = value
+                self._parked[row_id] = (value, seq)
         return Receipt(
             seq=self._push(kept, joined),
             stored=len(new),
@@ -158,7 +198,7 @@ class MemoryStore:
         return Receipt(seq=self._push(draft, 0), stored=1)
 
     def _read(self, seq: int) -> Columns:
-        return self._entries[seq - 1].draft.columns
+        return self._columns[seq]
 
     def entries(self, after: int, /) -> Iterator[Entry]:
         """Read the journal behind the entry `after`, in order."""
@@ -170,18 +210,75 @@ class MemoryStore:
 
     def labelled(self, rows: RowRange, /) -> LabelledRows:
         """Read labelled rows by their ordinals."""
-        found = self._labels[rows.start : rows.stop]
+        asked = list(enumerate(self._labels[rows.start : rows.stop], start=rows.start))
+        asked = [(n, label) for n, label in asked if label.id not in self._gone]
+        found = [label for _, label in asked]
         return LabelledRows(
             rows=rows,
+            ordinals=np.array([n for n, _ in asked], dtype=np.int64),
+            batches=np.array([label.address[0] for label in found], dtype=np.int64),
+            label_batches=np.array([label.seq for label in found], dtype=np.int64),
             ids=tuple(label.id for label in found),
             values=tuple(label.value for label in found),
             columns=gather([label.address for label in found], self._read),
         )
 
+    @property
+    def stale(self) -> bool:
+        """Whether it must be opened anew: never."""
+        return False
+
+    def forget(self, ids: Sequence[str], /) -> Forgotten:
+        """Erase all rows with these ids, from the journal too."""
+        gone = set(ids) - self._gone
+        self._gone |= gone
+        labels = sum(row_id in said for row_id in gone for said in (self._values, self._of_model))
+        feedback = sum(row_id in self._feedback for row_id in gone)
+        for row_id in gone & self._addresses.keys():
+            self._blank(*self._addresses[row_id])
+        self._entries = [
+            replace(entry, draft=without(entry.draft, gone)) for entry in self._entries
+        ]
+        ordinals = [n for n, label in enumerate(self._labels) if label.id in gone]
+        known = tuple(row_id for row_id in ids if row_id in gone and row_id in self._addresses)
+        return Forgotten(
+            ids=known,
+            rows=len(known),
+            labels=labels,
+            feedback=feedback,
+            ordinals=ranges(np.array(ordinals, dtype=np.int64)),
+        )
+
+    def _blank(self, seq: int, row: int) -> None:
+        """Put nothing in the place of a row, which keeps its address."""
+        kept = {name: column.copy() for name, column in self._columns[seq].items()}
+        for column in kept.values():
+            column[row] = np.zeros(1, dtype=column.dtype)[0]
+        self._columns[seq] = kept
+
+    def prune(self, keeping: Keeping, /) -> int:  # noqa: ARG002 - the protocol's
+        """Remove nothing: all of it goes with the process."""
+        return 0
+
+    def ordinals(self, ids: Sequence[str], /) -> tuple[RowRange, ...]:
+        """Return the ordinals of those rows that are labelled."""
+        wanted = set(ids) - self._gone
+        found = [n for n, label in enumerate(self._labels) if label.id in wanted]
+        return ranges(np.array(found, dtype=np.int64))
+
+    def verify(self) -> Iterator[str]:
+        """Tell of nothing: there are no files."""
+        yield from ()
+
     def predictions(self, ids: Sequence[str], /) -> Mapping[str, Columns]:
         """Read the predictions with these ids."""
-        known = [row_id for row_id in ids if row_id in self._addresses]
+        there = self._addresses.keys() - self._gone
+        known = [row_id for row_id in ids if row_id in there]
         return {row_id: gather([self._addresses[row_id]], self._read) for row_id in known}
+
+    def table_versions(self) -> Mapping[str, int]:
+        """Return nothing: there are no tables."""
+        return {}
 
     def saved(self) -> Saved:
         """Return where the loop is."""
@@ -190,7 +287,8 @@ class MemoryStore:
     def commit(self, record: Record, /) -> None:
         """Store what a turn changed: all of it is read before any of it is kept."""
         events, measurements = [*record.events], [*record.measurements]
-        decisions = [*record.decisions]
+        decisions, pins = [*record.decisions], [*record.pins]
+        quarantined = [*record.quarantined]
         runs = {run.id: run for run in record.runs}
         versions = {kept.version.number: kept for kept in record.versions}
         self._saved = record.saved
@@ -200,6 +298,8 @@ class MemoryStore:
         self._decisions.extend(decisions)
         self._runs.update(runs)
         self._versions.update(versions)
+        self._pins.update({pin.digest: pin for pin in pins})
+        self._quarantined.update({found.id: found for found in quarantined})
         self._aliases.update(record.aliases)
 
     def events(self) -> Sequence[Event]:
@@ -230,6 +330,18 @@ class MemoryStore:
         """Return a version by its number."""
         return self._versions.get(number)
 
+    def pins(self) -> Sequence[Pin]:
+        """Return the pins of all snapshots."""
+        return list(self._pins.values())
+
+    def pin(self, digest: str, /) -> Pin | None:
+        """Return the pin of a snapshot by its digest."""
+        return self._pins.get(digest)
+
+    def quarantined(self) -> Sequence[Quarantined]:
+        """Return all rows that were ever set aside."""
+        return list(self._quarantined.values())
+
     def alias(self, name: Alias, /) -> int | None:
         """Return the version that an alias names."""
         return self._aliases.get(name)
@@ -246,35 +358,3 @@ class MemoryStore:
 
     def close(self) -> None:
         """Do nothing."""
-
-
-def chosen(draft: Draft, rows: list[int]) -> Draft:
-    """Return the draft with these rows only."""
-    if len(rows) == len(draft.ids):
-        return draft
-    index = np.array(rows, dtype=np.intp)
-    return replace(
-        draft,
-        ids=tuple(draft.ids[row] for row in rows),
-        values=tuple(draft.values[row] for row in rows) if draft.values else (),
-        columns={name: column[index] for name, column in draft.columns.items()},
-    )
-
-
-def same_label(row_id: str, before: Scalar, after: Scalar, what: str = "label") -> None:
-    """Refuse a label, or feedback, that is known with another value."""
-    if before != after:
-        raise IdConflict(what, row_id, f"{before!r} before, {after!r} now")
-
-
-def unknown_prediction(row_id: str) -> RowsRefused:
-    """Return the error for feedback on a prediction that nobody made."""
-    return RowsRefused(
-        f"feedback on prediction {row_id!r}, which is unknown",
-        hint="feedback is given by the id that loop.predict or loop.record returned",
-    )
-
-
-def event_in(draft: Draft) -> Event:
-    """Return the event that a draft carries."""
-    return wire.from_json(Event, draft.note["event"])

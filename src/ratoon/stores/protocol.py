@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, Protocol, TypeAlias
 
 from ratoon.core.deciding import Decision
 from ratoon.core.events import Event
 from ratoon.core.measuring import Measurement, RowRange
+from ratoon.core.quarantine import Quarantined
 from ratoon.core.running import Run
 from ratoon.core.versions import Alias, ModelVersion
 from ratoon.core.wire import Json
 from ratoon.windows.judged import Scalar
+from ratoon.windows.pins import Pin
 from ratoon.windows.rows import Array
 
 Columns: TypeAlias = Mapping[str, Array]
@@ -28,7 +30,9 @@ class Draft:
 
     `ids` name the rows of predictions, labels and feedback. `values` are the labels of history
     and labels, or what a user said of a prediction, as JSON text. `columns` are the rows of
-    history (features, time) and of predictions (features, time, output and scores).
+    history (features, time) and of predictions (features, time, output and scores), and the time
+    of labels where it is known. `note` says where labels come from: those whose source is "model"
+    were made by a model, and join nothing.
     """
 
     kind: EntryKind
@@ -56,16 +60,45 @@ class Receipt:
     stored: int = 0
     repeated: int = 0  # rows that were known already, with the same content
     parked: int = 0  # labels whose prediction has not come yet
+    ids: tuple[str, ...] = ()  # of predictions that were recorded: labels come back with them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LabelledRows:
     """Labelled rows in order of arrival: what was predicted, and what was true."""
 
-    rows: RowRange
+    rows: RowRange  # that were asked for
     ids: tuple[str, ...]
     values: tuple[Scalar, ...]
     columns: Columns
+    ordinals: Array  # of the rows that are there: all that were asked for, but for erased ones
+    batches: Array  # the journal entry that brought each row
+    label_batches: Array  # the journal entry that brought its label
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """What was erased at a person's wish."""
+
+    ids: tuple[str, ...]  # those that were known
+    rows: int  # predictions and rows of history
+    labels: int
+    feedback: int
+    ordinals: tuple[RowRange, ...]  # of the labelled rows among them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """What of the rows is kept.
+
+    Rows older than `age` go, and the oldest ones beyond `rows`; whole files at a time, so that some
+    stay for longer. What `needed` names stays in any case.
+    """
+
+    now: datetime
+    age: timedelta | None = None
+    rows: int | None = None  # predictions and rows of history
+    needed: tuple[RowRange, ...] = ()  # ordinals of labelled rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +119,7 @@ class Saved:
     definition: str = ""  # the policy's settings when the state was saved
     schema: str | None = None
     target: str | None = None
+    first_target: str | None = None  # the target by the labels that the loop began with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +132,8 @@ class Record:
     decisions: Sequence[Decision] = ()
     runs: Sequence[Run] = ()  # new or changed
     versions: Sequence[Kept] = ()
+    pins: Sequence[Pin] = ()  # of snapshots that are new, or had rows erased
+    quarantined: Sequence[Quarantined] = ()  # new or changed
     aliases: Aliases = field(default_factory=dict[Alias, "int | None"])
 
 
@@ -114,6 +150,10 @@ class Counts:
 
 class Store(Protocol):
     """Keeps one loop. Every write is durable when the call returns, and whole or not there."""
+
+    def make_ids(self, rows: int, /) -> tuple[str, ...]:
+        """Return ids that no row has, for the rows of the next draft of predictions."""
+        ...
 
     def append(self, draft: Draft, /, *, aliases: Aliases | None = None) -> Receipt:
         """Store what arrived, once.
@@ -142,8 +182,39 @@ class Store(Protocol):
         """Read labelled rows by their ordinals."""
         ...
 
+    def forget(self, ids: Sequence[str], /) -> Forgotten:
+        """Erase all rows with these ids: predictions, labels and feedback, from every file.
+
+        The ordinals of labelled rows stay what they are; `labelled` leaves out what was erased.
+        """
+        ...
+
+    def prune(self, keeping: Keeping, /) -> int:
+        """Remove old rows but for those needed; return how many predictions and rows went.
+
+        A store may keep more than it is asked to: it removes whole files.
+        """
+        ...
+
+    def ordinals(self, ids: Sequence[str], /) -> tuple[RowRange, ...]:
+        """Return the ordinals of those rows that are labelled, in order."""
+        ...
+
+    def verify(self) -> Iterator[str]:
+        """Read every file of rows; tell of each that is not what was written."""
+        ...
+
     def predictions(self, ids: Sequence[str], /) -> Mapping[str, Columns]:
         """Read the predictions with these ids, one row each; unknown ids are left out."""
+        ...
+
+    @property
+    def stale(self) -> bool:
+        """Whether it knows of rows that are not durable, so that it must be opened anew."""
+        ...
+
+    def table_versions(self) -> Mapping[str, int]:
+        """Return the version of each table that the rows lie in; empty where there are none."""
         ...
 
     def saved(self) -> Saved:
@@ -180,6 +251,18 @@ class Store(Protocol):
 
     def version(self, number: int, /) -> Kept | None:
         """Return a version by its number."""
+        ...
+
+    def pins(self) -> Sequence[Pin]:
+        """Return the pins of all snapshots in order of their making."""
+        ...
+
+    def pin(self, digest: str, /) -> Pin | None:
+        """Return the pin of a snapshot by its digest."""
+        ...
+
+    def quarantined(self) -> Sequence[Quarantined]:
+        """Return all rows that were ever set aside, in order."""
         ...
 
     def alias(self, name: Alias, /) -> int | None:

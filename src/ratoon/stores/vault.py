@@ -1,4 +1,4 @@
-"""Where models and snapshots lie: files named by their digest, or memory."""
+"""Where models lie: files named by their digest, or memory."""
 
 from __future__ import annotations
 
@@ -7,25 +7,17 @@ import os
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
-from ratoon.core import wire
-from ratoon.core.deciding import SnapshotPlan
-from ratoon.core.errors import ArtifactCorrupt, SnapshotCorrupt
-from ratoon.core.measuring import Window
-from ratoon.core.schema import Schema
+from ratoon.core.errors import ArtifactCorrupt
 from ratoon.core.versions import Artifact
-from ratoon.stores import columns as codec
 from ratoon.stores import formats
-from ratoon.windows.judged import Target
-from ratoon.windows.rows import Rows
-from ratoon.windows.snapshot import DatasetSnapshot, digest
 
 _RESTORE = "restore the file from a backup, or roll back to another version"
 
 
 class Vault(Protocol):
-    """Keeps models and snapshots; what is kept is never changed."""
+    """Keeps models; what is kept is never changed."""
 
     def keep_model(self, model: Any, /) -> Artifact:
         """Keep a model, durably, and return where."""
@@ -35,21 +27,12 @@ class Vault(Protocol):
         """Read a model; its digest is checked before a byte is parsed (`ArtifactCorrupt`)."""
         ...
 
-    def keep_snapshot(self, snapshot: DatasetSnapshot, /) -> None:
-        """Keep a snapshot, durably, under its digest."""
-        ...
-
-    def snapshot(self, digest: str, /) -> DatasetSnapshot:
-        """Read a snapshot; its rows must have the digest (`SnapshotCorrupt`)."""
-        ...
-
 
 @dataclass(slots=True)
 class MemoryVault:
-    """Keeps models and snapshots as they are."""
+    """Keeps models as they are."""
 
     _models: dict[str, Any] = field(default_factory=dict[str, Any])
-    _snapshots: dict[str, DatasetSnapshot] = field(default_factory=dict[str, DatasetSnapshot])
 
     def keep_model(self, model: Any, /) -> Artifact:
         """Keep a model."""
@@ -61,18 +44,10 @@ class MemoryVault:
         """Return a model."""
         return self._models[artifact.sha256]
 
-    def keep_snapshot(self, snapshot: DatasetSnapshot, /) -> None:
-        """Keep a snapshot."""
-        self._snapshots[snapshot.digest] = snapshot
-
-    def snapshot(self, digest: str, /) -> DatasetSnapshot:
-        """Return a snapshot."""
-        return self._snapshots[digest]
-
 
 @dataclass(frozen=True, slots=True)
 class FileVault:
-    """Keeps models and snapshots as files below one folder."""
+    """Keeps models as files below one folder."""
 
     home: Path
 
@@ -98,70 +73,6 @@ class FileVault:
 
     def _model_path(self, name: str) -> Path:
         return self.home / "models" / name[:2] / name
-
-    def keep_snapshot(self, snapshot: DatasetSnapshot, /) -> None:
-        """Write the rows as Parquet, and beside them what is known of them.
-
-        The file is called by the digest of the rows and the SHA-256 of its bytes.
-        """
-        import pyarrow as pa  # noqa: PLC0415 - slow to import
-        import pyarrow.parquet as pq  # noqa: PLC0415
-
-        columns = {f"feature:{name}": c for name, c in snapshot.features.columns.items()}
-        batch = codec.to_batch(columns)
-        about = {
-            "snapshot": wire.dumps(snapshot.record()),
-            "target": wire.dumps(snapshot.target),
-            "labels": wire.dumps(snapshot.labels),
-        }
-        table = pa.Table.from_batches([batch]).replace_schema_metadata(about)
-        sink = pa.BufferOutputStream()
-        cast("Any", pq).write_table(table, sink, compression="zstd", write_page_checksum=True)
-        body = sink.getvalue().to_pybytes()
-        name = f"{snapshot.digest}.{hashlib.sha256(body).hexdigest()}.parquet"
-        write_durably(self.home / "snapshots" / name, body)
-
-    def snapshot(self, digest: str, /) -> DatasetSnapshot:
-        """Read a snapshot: the first file of that digest whose bytes are those of its name."""
-        import pyarrow as pa  # noqa: PLC0415 - slow to import
-        import pyarrow.parquet as pq  # noqa: PLC0415
-
-        paths = sorted((self.home / "snapshots").glob(f"{digest}.*.parquet"))
-        for path in paths:
-            body = path.read_bytes()
-            if path.name != f"{digest}.{hashlib.sha256(body).hexdigest()}.parquet":
-                continue
-            table = cast("Any", pq).read_table(
-                pa.BufferReader(body), page_checksum_verification=True
-            )
-            about = {k.decode(): v.decode() for k, v in table.schema.metadata.items()}
-            return _snapshot(path, digest, codec.from_table(table), about)
-        what = (
-            f"{paths[0]} does not have the SHA-256 of its name" if paths else "its file is missing"
-        )
-        raise SnapshotCorrupt(f"snapshot {digest} cannot be read: {what}", hint=_RESTORE)
-
-
-def _snapshot(
-    path: Path, name: str, columns: codec.Columns, about: dict[str, str]
-) -> DatasetSnapshot:
-    record = wire.loads(dict[str, Any], about["snapshot"])
-    labels = tuple(wire.loads(list[Any], about["labels"]))
-    schema: Schema = wire.from_json(Schema, record["schema"])
-    features = Rows(
-        schema=schema,
-        columns={key.removeprefix("feature:"): column for key, column in columns.items()},
-    )
-    if digest(features, labels) != name:
-        raise SnapshotCorrupt(f"{path} does not hold the rows of its digest")
-    return DatasetSnapshot(
-        digest=name,
-        features=features,
-        labels=labels,
-        target=wire.loads(Target, about["target"]),
-        window=wire.from_json(Window, record["window"]),
-        plan=wire.from_json(SnapshotPlan, record["plan"]),
-    )
 
 
 def write_durably(path: Path, body: bytes) -> None:

@@ -1,34 +1,16 @@
-"""Writes of the SQL store, all within the transaction that they are given."""
+"""Writes of the book, all within the transaction that they are given."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
 
 from ratoon.core import wire
-from ratoon.stores import columns as codec
-from ratoon.stores.joining import same_content
-from ratoon.stores.memory import chosen, event_in, same_label, unknown_prediction
-from ratoon.stores.protocol import Aliases, Columns, Draft, Receipt, Record
-from ratoon.windows.judged import Scalar
-
-_ASKED = 500  # values asked for at once: databases bound the parameters of a statement
-T = TypeVar("T")
-
-
-def scalar(text: str) -> Scalar:
-    """Read a label from its JSON text."""
-    return json.loads(text)
-
-
-def batched(values: Sequence[T]) -> Iterator[list[T]]:
-    """Cut values into lists that one statement can ask for."""
-    for start in range(0, len(values), _ASKED):
-        yield list(values[start : start + _ASKED])
+from ratoon.core.events import Event
+from ratoon.stores.protocol import Aliases, Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,115 +20,40 @@ class Writing:
     connection: sa.Connection
     tables: Mapping[str, sa.Table]
     loop: str
-    read: Callable[[int], Columns]
 
-    def append(self, draft: Draft, aliases: Aliases) -> Receipt:
-        """Store what arrived, once, and point `aliases` with it."""
-        receipt = self._append(draft)
-        if receipt.seq is not None:
-            self._point(aliases)
-        return receipt
+    def begin(self) -> None:
+        """Make the loop known."""
+        table = self.tables["loop"]
+        known = sa.select(table.c.name).where(table.c.name == self.loop)
+        if self.connection.execute(known).first() is None:
+            values = {"name": self.loop, "cursor": 0, "begun": 0, "definition": ""}
+            self.connection.execute(table.insert().values(**values))
 
-    def _append(self, draft: Draft) -> Receipt:
-        match draft.kind:
-            case "history":
-                return self._history(draft)
-            case "predictions":
-                return self._predictions(draft)
-            case "labels":
-                return self._labels(draft)
-            case "feedback":
-                return self._feedback(draft)
-            case "event":
-                return self._event(draft)
-            case "tick":
-                return Receipt(seq=self._push(draft, *self._here(), 0), stored=1)
+    def tell(self, told: Event, aliases: Aliases) -> bool:
+        """Record an event from outside, once, and point `aliases` with it."""
+        if not self._record_event(told.source, told.id, wire.dumps(told)):
+            return False
+        self._point(aliases)
+        return True
 
-    def _history(self, draft: Draft) -> Receipt:
-        (seq, first), n = self._here(), len(draft.values)
-        self._insert(
-            "label",
-            [
-                {
-                    "id": f"history-{seq}-{row}",
-                    "value": json.dumps(value),
-                    "ordinal": first + row,
-                    "seq": seq,
-                    "offset": row,
-                }
-                for row, value in enumerate(draft.values)
-            ],
-        )
-        self._push(draft, seq, first, n)
-        return Receipt(seq=seq, stored=n)
+    def post(self, told: Event, aliases: Aliases, body: str) -> bool:
+        """Record an event from outside, once, and leave its draft in the inbox."""
+        if not self.tell(told, aliases):
+            return False
+        self._insert("inbox", [{"position": self._next("position", "inbox"), "body": body}])
+        return True
 
-    def _predictions(self, draft: Draft) -> Receipt:
-        known = self._known("prediction", draft.ids)
-        for row, row_id in enumerate(draft.ids):
-            if row_id in known:
-                place = known[row_id]
-                before = self.read(place.seq)
-                same_content("prediction", row_id, before, place.offset, draft.columns, row)
-        new = [row for row, row_id in enumerate(draft.ids) if row_id not in known]
-        if not new:
-            return Receipt(seq=None, repeated=len(known))
-        kept, (seq, first) = chosen(draft, new), self._here()
-        places = {row_id: offset for offset, row_id in enumerate(kept.ids)}
-        self._insert("prediction", [{"id": i, "seq": seq, "offset": o} for i, o in places.items()])
-        parked = list(self._known("label", kept.ids))
-        parked.sort(key=places.__getitem__)
-        for ordinal, row_id in enumerate(parked, start=first):
-            self._join(row_id, ordinal, seq, places[row_id])
-        self._push(kept, seq, first, len(parked))
-        return Receipt(seq=seq, stored=len(new), repeated=len(known))
+    def taken(self, position: int) -> None:
+        """Empty the inbox up to a place."""
+        table = self.tables["inbox"]
+        gone = table.delete().where(table.c.loop == self.loop, table.c.position <= position)
+        self.connection.execute(gone)
 
-    def _labels(self, draft: Draft) -> Receipt:
-        known = self._known("label", draft.ids)
-        for row, row_id in enumerate(draft.ids):
-            if row_id in known:
-                same_label(row_id, scalar(known[row_id].value), draft.values[row])
-        new = [row for row, row_id in enumerate(draft.ids) if row_id not in known]
-        if not new:
-            return Receipt(seq=None, repeated=len(known))
-        kept, (seq, first) = chosen(draft, new), self._here()
-        places = self._known("prediction", kept.ids)
-        ordinal, rows = first, list[dict[str, Any]]()
-        for row_id, value in zip(kept.ids, kept.values, strict=True):
-            place = places.get(row_id)
-            row = {"id": row_id, "value": json.dumps(value)}
-            row |= {"ordinal": None, "seq": None, "offset": None}
-            if place is not None:
-                row |= {"ordinal": ordinal, "seq": place.seq, "offset": place.offset}
-                ordinal += 1
-            rows.append(row)
-        self._insert("label", rows)
-        self._push(kept, seq, first, ordinal - first)
-        parked = len(new) - (ordinal - first)
-        return Receipt(seq=seq, stored=len(new), repeated=len(known), parked=parked)
-
-    def _feedback(self, draft: Draft) -> Receipt:
-        known = self._known("prediction", draft.ids)
-        unknown = next((row_id for row_id in draft.ids if row_id not in known), None)
-        if unknown is not None:
-            raise unknown_prediction(unknown)
-        given = self._known("feedback", draft.ids)
-        for row_id, said in zip(draft.ids, draft.values, strict=True):
-            if row_id in given:
-                same_label(row_id, scalar(given[row_id].value), said, "feedback on")
-        new = [row for row, row_id in enumerate(draft.ids) if row_id not in given]
-        if not new:
-            return Receipt(seq=None, repeated=len(given))
-        kept = chosen(draft, new)
-        pairs = zip(kept.ids, kept.values, strict=True)
-        self._insert("feedback", [{"id": i, "value": json.dumps(v)} for i, v in pairs])
-        seq = self._push(kept, *self._here(), 0)
-        return Receipt(seq=seq, stored=len(new), repeated=len(given))
-
-    def _event(self, draft: Draft) -> Receipt:
-        event = event_in(draft)
-        if not self._record_event(event.source, event.id, wire.dumps(event)):
-            return Receipt(seq=None, repeated=1)
-        return Receipt(seq=self._push(draft, *self._here(), 0), stored=1)
+    def refuse(self, bodies: Sequence[str]) -> None:
+        """Keep rows that could not be taken in."""
+        start = self._next("position", "refused")
+        rows = [{"position": start + n, "body": body} for n, body in enumerate(bodies)]
+        self._insert("refused", rows)
 
     def commit(self, record: Record) -> None:
         """Store what a turn changed."""
@@ -161,24 +68,32 @@ class Writing:
                 "definition": saved.definition,
                 "schema": saved.schema,
                 "target": saved.target,
+                "first_target": saved.first_target,
             },
         )
-        for name, found in (("measurement", record.measurements), ("decision", record.decisions)):
-            bodies = [wire.dumps(value) for value in found]
+        for name, said in (("measurement", record.measurements), ("decision", record.decisions)):
+            bodies = [wire.dumps(value) for value in said]
             start = self._next("position", name) if bodies else 0
             rows = [{"position": start + i, "body": body} for i, body in enumerate(bodies)]
             self._insert(name, rows)
         for event in record.events:
             self._record_event(event.source, event.id, wire.dumps(event))
         for run in record.runs:
-            body = {"body": wire.dumps(run)}
-            if not self._update("run", {"loop": self.loop, "id": run.id}, body):
-                position = self._next("position", "run")
-                self._insert("run", [{"id": run.id, "position": position, **body}])
+            self._keep("run", "id", run.id, wire.dumps(run))
+        for pin in record.pins:
+            self._keep("snapshot", "digest", pin.digest, wire.dumps(pin))
+        for found in record.quarantined:
+            self._keep("quarantine", "id", found.id, wire.dumps(found))
         for kept in record.versions:
             body = {"body": wire.dumps(kept.version), "standing": kept.standing}
             self._put("version", {"loop": self.loop, "number": kept.version.number}, body)
         self._point(record.aliases)
+
+    def _keep(self, name: str, key: str, value: str, body: str) -> None:
+        """Write a body in the place of the one with its key, or behind all others."""
+        if not self._update(name, {"loop": self.loop, key: value}, {"body": body}):
+            position = self._next("position", name)
+            self._insert(name, [{key: value, "position": position, "body": body}])
 
     def _point(self, aliases: Aliases) -> None:
         for name, version in aliases.items():
@@ -195,42 +110,6 @@ class Writing:
         row = {"position": position, "source": source, "id": event_id, "body": body}
         self._insert("event", [row])
         return True
-
-    def _push(self, draft: Draft, seq: int, first: int, joined: int) -> int:
-        row = {
-            "seq": seq,
-            "kind": draft.kind,
-            "at": draft.at.isoformat(),
-            "ids": json.dumps(draft.ids),
-            "labels": json.dumps(draft.values),
-            "note": wire.dumps(draft.note),
-            "columns": codec.to_bytes(draft.columns) if draft.columns else None,
-            "joined_start": first,
-            "joined_stop": first + joined,
-        }
-        self._insert("journal", [row])
-        return seq
-
-    def _join(self, row_id: str, ordinal: int, seq: int, offset: int) -> None:
-        place = {"ordinal": ordinal, "seq": seq, "offset": offset}
-        self._update("label", {"loop": self.loop, "id": row_id}, place)
-
-    def _known(self, name: str, ids: Sequence[str]) -> dict[str, sa.Row[Any]]:
-        table = self.tables[name]
-        found: dict[str, sa.Row[Any]] = {}
-        for asked in batched(ids):
-            query = sa.select(table).where(table.c.loop == self.loop, table.c.id.in_(asked))
-            found.update({row.id: row for row in self.connection.execute(query)})
-        return found
-
-    def _here(self) -> tuple[int, int]:
-        """Return the numbers of the next journal entry and of the next labelled row."""
-        journal, label = self.tables["journal"], self.tables["label"]
-        entries = sa.select(sa.func.max(journal.c.seq)).where(journal.c.loop == self.loop)
-        rows = sa.select(sa.func.max(label.c.ordinal)).where(label.c.loop == self.loop)
-        both = sa.select(entries.scalar_subquery(), rows.scalar_subquery())
-        seq, ordinal = self.connection.execute(both).one()
-        return (seq or 0) + 1, 0 if ordinal is None else ordinal + 1
 
     def _next(self, column: str, name: str) -> int:
         table = self.tables[name]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ratoon.core.deciding import Decision
 from ratoon.core.events import Event
 from ratoon.core.measuring import Measurement, RowRange
+from ratoon.core.quarantine import Quarantined
 from ratoon.core.running import Run
 from ratoon.core.settings import whole
 from ratoon.core.versions import Alias
@@ -16,6 +17,8 @@ from ratoon.stores.protocol import (
     Counts,
     Draft,
     Entry,
+    Forgotten,
+    Keeping,
     Kept,
     LabelledRows,
     Receipt,
@@ -23,6 +26,7 @@ from ratoon.stores.protocol import (
     Saved,
     Store,
 )
+from ratoon.windows.pins import Pin
 
 
 class Crash(BaseException):
@@ -72,6 +76,10 @@ class CrashingStore:
             raise Crash(f"died at write {self._at}")
         return self.inner
 
+    def make_ids(self, rows: int, /) -> tuple[str, ...]:
+        """Return ids for the rows that come next."""
+        return self._alive().make_ids(rows)
+
     def append(self, draft: Draft, /, *, aliases: Aliases | None = None) -> Receipt:
         """Store what arrived, or die."""
         store = self._alive()
@@ -103,9 +111,34 @@ class CrashingStore:
         """Read labelled rows by their ordinals."""
         return self._alive().labelled(rows)
 
+    def forget(self, ids: Sequence[str], /) -> Forgotten:
+        """Erase rows, while alive."""
+        return self._alive().forget(ids)
+
+    @property
+    def stale(self) -> bool:
+        """Whether the inner store must be opened anew."""
+        return self.inner.stale
+
+    def prune(self, keeping: Keeping, /) -> int:
+        """Remove old rows, while alive."""
+        return self._alive().prune(keeping)
+
+    def ordinals(self, ids: Sequence[str], /) -> tuple[RowRange, ...]:
+        """Return the ordinals of labelled rows."""
+        return self._alive().ordinals(ids)
+
+    def verify(self) -> Iterator[str]:
+        """Read every file of rows."""
+        return self._alive().verify()
+
     def predictions(self, ids: Sequence[str], /) -> Mapping[str, Columns]:
         """Read the predictions with these ids."""
         return self._alive().predictions(ids)
+
+    def table_versions(self) -> Mapping[str, int]:
+        """Return the version of each table."""
+        return self._alive().table_versions()
 
     def saved(self) -> Saved:
         """Return where the loop is."""
@@ -138,6 +171,18 @@ class CrashingStore:
     def version(self, number: int, /) -> Kept | None:
         """Return a version by its number."""
         return self._alive().version(number)
+
+    def pins(self) -> Sequence[Pin]:
+        """Return the pins of all snapshots."""
+        return self._alive().pins()
+
+    def pin(self, digest: str, /) -> Pin | None:
+        """Return the pin of a snapshot by its digest."""
+        return self._alive().pin(digest)
+
+    def quarantined(self) -> Sequence[Quarantined]:
+        """Return all rows that were ever set aside."""
+        return self._alive().quarantined()
 
     def alias(self, name: Alias, /) -> int | None:
         """Return the version that an alias names."""

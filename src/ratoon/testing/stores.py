@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from ratoon.testing import arrivals, books
+from ratoon.testing import arrivals, belongings, books
 from ratoon.testing.drafts import StoreMaker
 
 StoreCheck: TypeAlias = Callable[[StoreMaker], None]
@@ -48,6 +48,12 @@ def store_checks() -> tuple[StoreCheck, ...]:
         books.check_commit_is_whole,
         books.check_loops_apart,
         books.check_reopened,
+        belongings.check_made_ids,
+        belongings.check_labels_of_a_model,
+        belongings.check_ordinals_of_ids,
+        belongings.check_forget,
+        belongings.check_pins,
+        belongings.check_files_are_whole,
     )
 
 

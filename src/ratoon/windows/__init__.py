@@ -1,19 +1,33 @@
 """Rows, labels, windows and snapshots: what is measured and trained on."""
 
-from ratoon.windows.choices import Chosen, Everything, Last, SinceChange, TrainOn
+from ratoon.windows.choices import (
+    AgeWeighted,
+    By,
+    Chosen,
+    Everything,
+    Last,
+    SinceChange,
+    TrainableRows,
+    TrainOn,
+)
 from ratoon.windows.judged import Judged, Scored, Target
+from ratoon.windows.pins import Pin
 from ratoon.windows.rows import Rows
 from ratoon.windows.snapshot import DatasetSnapshot
 
 __all__ = [
+    "AgeWeighted",
+    "By",
     "Chosen",
     "DatasetSnapshot",
     "Everything",
     "Judged",
     "Last",
+    "Pin",
     "Rows",
     "Scored",
     "SinceChange",
     "Target",
     "TrainOn",
+    "TrainableRows",
 ]

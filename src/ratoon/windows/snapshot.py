@@ -14,7 +14,7 @@ from ratoon.core.measuring import Window
 from ratoon.core.schema import Schema
 from ratoon.core.wire import Json, dumps, to_json
 from ratoon.windows.frames import to_frame
-from ratoon.windows.judged import Scalar, Target
+from ratoon.windows.judged import Floats, Scalar, Target
 from ratoon.windows.labels import Labels
 from ratoon.windows.rows import Array, Rows
 
@@ -27,14 +27,21 @@ class DatasetSnapshot:
 
         def train(snapshot):
             return HistGradientBoostingClassifier().fit(snapshot.X, snapshot.y)
+
+    Where rows count by their age, or as a function says, `weights` has how much each of them
+    counts, of shape (rows,) and above 0. It is None where all count alike, and scikit-learn takes
+    it either way::
+
+        model.fit(snapshot.X, snapshot.y, sample_weight=snapshot.weights)
     """
 
-    digest: str  # SHA-256 of schema, features and labels
+    digest: str  # SHA-256 of schema, features, labels and, where there are some, weights
     features: Rows
     labels: Labels
     target: Target
     window: Window  # event time and ordinals of the rows
     plan: SnapshotPlan
+    weights: Floats | None = None  # (rows,): how much each row counts; None: all alike
 
     def __len__(self) -> int:
         """Count the rows."""
@@ -53,9 +60,7 @@ class DatasetSnapshot:
     @property
     def y(self) -> Array:
         """The labels, of shape (rows,), as they are: 1 and "a" stay a number and a text."""
-        kinds = {type(label) for label in self.labels}
-        mixed = len(kinds) > 1 and not kinds <= {int, float}
-        return np.array(self.labels, dtype=object if mixed else None)
+        return as_array(self.labels)
 
     def record(self) -> Mapping[str, Json]:
         """Return what is kept of it beside its rows."""
@@ -68,8 +73,15 @@ class DatasetSnapshot:
         }
 
 
-def digest(features: Rows, labels: tuple[Scalar, ...]) -> str:
-    """Return the SHA-256 of the schema, every column and the labels.
+def as_array(labels: Labels) -> Array:
+    """Return labels as an array, as they are: of objects where their types differ."""
+    kinds = {type(label) for label in labels}
+    mixed = len(kinds) > 1 and not kinds <= {int, float}
+    return np.array(labels, dtype=object if mixed else None)
+
+
+def digest(features: Rows, labels: tuple[Scalar, ...], weights: Floats | None = None) -> str:
+    """Return the SHA-256 of the schema, every column, the labels and the weights, if any.
 
     >>> from ratoon.windows.intake import read_rows
     >>> digest(read_rows({"x": [1, 2]}), (0, 1)) == digest(read_rows({"x": [1, 2]}), (0, 1))
@@ -83,4 +95,6 @@ def digest(features: Rows, labels: tuple[Scalar, ...]) -> str:
         else:
             found.update(np.ascontiguousarray(column).tobytes())
     found.update(dumps(labels).encode())
+    if weights is not None:
+        found.update(b"weights" + weights.astype("<f8").tobytes())
     return found.hexdigest()

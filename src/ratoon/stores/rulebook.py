@@ -1,0 +1,71 @@
+"""Where the rules of the data checks are written down, for people to read and to edit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ratoon.stores.vault import write_durably
+
+_HEAD = "# reference: snapshot "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """Rules as text, and the digest of the snapshot that they were inferred from."""
+
+    text: str
+    reference: str
+
+
+class RuleBook(Protocol):
+    """Keeps the newest rules."""
+
+    def read(self) -> Written | None:
+        """Return the rules; None where there are none yet."""
+        ...
+
+    def write(self, rules: Written, /) -> None:
+        """Keep rules in the place of those before."""
+        ...
+
+
+@dataclass(slots=True)
+class MemoryRuleBook:
+    """Keeps the rules in memory."""
+
+    _rules: Written | None = None
+
+    def read(self) -> Written | None:
+        """Return the rules."""
+        return self._rules
+
+    def write(self, rules: Written, /) -> None:
+        """Keep rules."""
+        self._rules = rules
+
+
+@dataclass(frozen=True, slots=True)
+class FileRuleBook:
+    """Keeps the rules in a file that a person may edit; each version before has a file too."""
+
+    path: Path  # LOOP.rules.toml
+
+    def read(self) -> Written | None:
+        """Read the file."""
+        if not self.path.exists():
+            return None
+        text = self.path.read_text(encoding="utf-8")
+        first = text.partition("\n")[0]
+        return Written(text=text, reference=first.removeprefix(_HEAD) if first else "")
+
+    def write(self, rules: Written, /) -> None:
+        """Write the file, and keep the one before under its number."""
+        before = self.read()
+        if before is not None:
+            earlier = sorted(self.path.parent.glob(f"{self.path.stem}.*.toml"))
+            aside = self.path.with_name(f"{self.path.stem}.{len(earlier) + 1:04d}.toml")
+            write_durably(aside, before.text.encode())
+        body = f"{_HEAD}{rules.reference}\n{rules.text}"
+        write_durably(self.path, body.encode())
