@@ -53,7 +53,7 @@ class Conductor:
         self._store = ports.store
         self.models = Models(ports.store, ports.vault, policy.loop)
         self._evidence = Evidence(ports.store, self.models, schema)
-        self._training = Training(ports, self.models, schema, policy.metrics)
+        self._training = Training(ports, self.models, schema, policy.metrics, policy.train_on)
         self.deployer = Local()
         self.stale = False
         self._saved = ports.store.saved()

@@ -13,9 +13,11 @@ from ratoon.core.measuring import RowRange
 from ratoon.core.quarantine import Quarantined
 from ratoon.engine.evidence import features
 from ratoon.stores.protocol import LabelledRows, Store
+from ratoon.windows.judged import Floats
 from ratoon.windows.pins import Pin, ranges
 from ratoon.windows.rows import Array
 from ratoon.windows.snapshot import DatasetSnapshot, digest
+from ratoon.windows.weights import weights_of
 
 
 def pinned_at(
@@ -45,7 +47,8 @@ def unpinned(pin: Pin, store: Store) -> DatasetSnapshot:
     whole = RowRange(start=pin.rows[0].start, stop=pin.rows[-1].stop)
     found = only(store.labelled(whole), pin.rows)
     rows = features(found.columns, pin.schema)
-    name = digest(rows, found.values)
+    weights = _weights(pin, found)
+    name = digest(rows, found.values, weights)
     if name != pin.digest and not pin.erased:
         raise SnapshotCorrupt(
             f"the rows of snapshot {pin.digest} now have the digest {name}",
@@ -58,7 +61,19 @@ def unpinned(pin: Pin, store: Store) -> DatasetSnapshot:
         target=pin.target,
         window=pin.window,
         plan=pin.plan,
+        weights=weights,
     )
+
+
+def _weights(pin: Pin, found: LabelledRows) -> Floats | None:
+    """Return the weights of the rows of a pin that are still there."""
+    if not pin.plan.choices:
+        return None
+    weights = weights_of(pin.plan.choices[0], found.columns["time"])
+    if weights is None or len(weights) == len(found.ordinals):
+        return weights
+    every = np.concatenate([np.arange(r.start, r.stop) for r in pin.rows])
+    return weights[np.isin(every, found.ordinals)]
 
 
 def usable(found: LabelledRows, aside: Sequence[Quarantined]) -> LabelledRows:

@@ -47,10 +47,11 @@ def log_excess(found: Numbers, rows: Numbers, before: Numbers, reference: Number
     """
     k, m, a, n = (np.asarray(x, dtype=np.float64) for x in (found, rows, before, reference))
     hits, every = k + a, m + n
-    bound = np.maximum(
-        m * _divergence(_ratio(k, m), _ratio(hits, every)),
-        hits * _divergence(_ratio(k, hits), _ratio(m, every)),
-    )
+    with np.errstate(invalid="ignore"):  # no draws from nothing: the last line leaves it out
+        bound = np.maximum(
+            m * _divergence(_ratio(k, m), _ratio(hits, every)),
+            hits * _divergence(_ratio(k, hits), _ratio(m, every)),
+        )
     return np.where(k * n > a * m, -bound, -0.0)
 
 
@@ -64,7 +65,8 @@ def log_above(found: Numbers, rows: Numbers, most: Numbers) -> Floats:
     """
     k, m, p = (np.asarray(x, dtype=np.float64) for x in (found, rows, most))
     rate = _ratio(k, m)
-    return np.where(rate > p, -m * _divergence(rate, p), -0.0)
+    with np.errstate(invalid="ignore"):
+        return np.where(rate > p, -m * _divergence(rate, p), -0.0)
 
 
 def design_effect(hits: NDArray[np.bool_]) -> float:
