@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -41,25 +42,32 @@ def test_help_is_light() -> None:
     assert "Exit codes:" in done.stdout
 
 
+def every(group: Any, *before: str) -> Iterator[tuple[list[str], Any]]:
+    """Yield every command, those of groups too, by the words that call it."""
+    for name, command in group.commands.items():
+        yield [*before, name], command
+        if hasattr(command, "commands"):
+            yield from every(command, *before, name)
+
+
 def test_every_command_has_help() -> None:
     """Each command tells in a line what it does, takes --home and --json, and has examples."""
-    group: Any = get_command(app())
-    shown = CliRunner().invoke(app(), ["--help"], env={"COLUMNS": "80"}).stdout
-    for name, command in group.commands.items():
+    for words, command in every(get_command(app())):
+        shown = CliRunner().invoke(app(), [*words[:-1], "--help"], env={"COLUMNS": "80"}).stdout
         options = {option for parameter in command.params for option in parameter.opts}
-        assert "--json" in options
-        assert name == "demo" or "--home" in options
-        assert name == "demo" or "Example:" in command.help
+        is_group, is_demo = hasattr(command, "commands"), words == ["demo"]
+        assert is_group or "--json" in options
+        assert is_group or is_demo or "--home" in options
+        assert is_group or is_demo or "Example:" in command.help
         first = command.help.split("\n\n")[0].strip()
-        assert f"{name} " in shown
-        assert name == "demo" or first in shown
+        assert f"{words[-1]} " in shown
+        assert is_demo or first in shown
 
 
 def test_help_fits() -> None:
     """No line of any help is wider than 80 columns, but for examples to copy."""
-    group: Any = get_command(app())
-    for name in group.commands:
-        shown = CliRunner().invoke(app(), [name, "--help"], env={"COLUMNS": "80"}).stdout
+    for words, _ in every(get_command(app())):
+        shown = CliRunner().invoke(app(), [*words, "--help"], env={"COLUMNS": "80"}).stdout
         lines = [line for line in shown.splitlines() if not line.startswith("      ratoon")]
         assert max(map(len, lines)) <= 80
 

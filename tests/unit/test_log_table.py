@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -208,6 +209,31 @@ def test_refresh(tmp_path: Path) -> None:
     assert (reader.stop, reader.seq, waiting.stop) == (20, 2, 10)
 
 
+def test_reader_of_old_files(tmp_path: Path) -> None:
+    """A reader whose files another process has replaced and deleted looks again by itself."""
+    table = filled(tmp_path)
+    reader = RowTable(str(tmp_path), app=APP, writable=False)
+    late = RowTable(str(tmp_path), app=APP, writable=False)
+    table.compact()
+    table.erase(np.array([3]))
+    assert table.vacuum(older_than=timedelta(0), now=NOW) > 0
+    assert reader.take(np.array([3, 35, 4])).column("row").to_pylist() == [35, 4]
+    assert late.read().num_rows == 39
+
+
+def test_reader_after_a_long_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader sees what is new also where the commits after its own are gone from the log."""
+    monkeypatch.setattr("ratoon.log.table_commits.CHECKPOINT_EVERY", 2)
+    table = filled(tmp_path, files=1)
+    reader = RowTable(str(tmp_path), app=APP, writable=False)
+    for seq in range(2, 8):
+        table.append(rows_of(seq * 10 - 10, seq * 10, seq), seq=seq)
+    for version in (0, 1, 2):
+        (tmp_path / "_delta_log" / f"{version:020d}.json").unlink()
+    reader.refresh()
+    assert (reader.stop, reader.seq) == (70, 7)
+
+
 def test_read_only(tmp_path: Path) -> None:
     """A table that was opened to be read changes nothing."""
     filled(tmp_path)
@@ -234,7 +260,8 @@ def test_two_writers(tmp_path: Path) -> None:
     theirs.append(rows_of(10, 15, 2), seq=2)
     before = data_files(tmp_path)
     with pytest.raises(TableChanged):
-        ours.append(rows_of(10, 15, 2), seq=2)
+        ours.append(rows_of(10, 16, 2), seq=2)
+    assert ours.stop == 15
     assert data_files(tmp_path) == before
     ours.append(rows_of(10, 15, 2), seq=2)
     ours.append(rows_of(15, 20, 3), seq=3)
@@ -324,6 +351,15 @@ def test_threads(tmp_path: Path) -> None:
     wanted = rows_of(0, 10, 1).take(pa.array([3, 9, 5])).select(["row", "x"])
     assert seen
     assert all(found == wanted for found in seen)
+
+
+def test_copied_elsewhere(tmp_path: Path) -> None:
+    """A table may be moved: its log names files from its own folder."""
+    table = filled(tmp_path / "here")
+    shutil.copytree(tmp_path / "here", tmp_path / "there")
+    moved = RowTable(str(tmp_path / "there"), app=APP)
+    assert moved.read() == table.read()
+    assert DeltaTable(str(tmp_path / "there")).version() == table.version
 
 
 def test_foreign_file(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 
 from ratoon.core.errors import StoreUnwritable
-from ratoon.log.files import FileCorrupt, TableChanged
+from ratoon.log.files import FileCorrupt, StoreUnreachable, TableChanged
 from ratoon.log.table import RowTable
 from ratoon.log.table_commits import DeltaLog
 from tests.unit.log_table_rows import APP, rows_of
@@ -197,3 +197,36 @@ def test_checkpoints(bucket: Any, options: dict[str, str], monkeypatch: pytest.M
     points = [found.key for found in bucket.objects.all() if "checkpoint.parquet" in found.key]
     assert len(points) == 2
     assert RowTable(URI, app=APP, storage_options=options).read() == table.read()
+
+
+def test_out_of_reach() -> None:
+    """A store that does not answer is not taken for a damaged one."""
+    server = moto_server.ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    options = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "max_retries": "0",
+    }
+    boto3.client(
+        "s3",
+        endpoint_url=options["AWS_ENDPOINT_URL"],
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    ).create_bucket(Bucket="rows")
+    table = filled(options, files=2)
+    server.stop()
+    for asking in (
+        table.read,
+        lambda: table.append(rows_of(20, 30, 3), seq=3),
+        lambda: table.vacuum(older_than=timedelta(0), now=LATER),
+        lambda: RowTable(URI, app=APP, storage_options=options),
+    ):
+        with pytest.raises((StoreUnreachable, StoreUnwritable)) as caught:
+            asking()
+        assert caught.value.transient

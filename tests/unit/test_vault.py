@@ -1,4 +1,4 @@
-"""Models and snapshots lie in files that are whole, durable and checked before they are parsed."""
+"""Models lie in files that are whole, durable and checked before they are parsed."""
 
 from __future__ import annotations
 
@@ -10,39 +10,10 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from ratoon.core import wire
-from ratoon.core.deciding import SnapshotPlan
-from ratoon.core.errors import ArtifactCorrupt, SnapshotCorrupt
-from ratoon.core.measuring import RowRange, Window
+from ratoon.core.errors import ArtifactCorrupt
 from ratoon.core.versions import Artifact
 from ratoon.stores import FileVault, MemoryVault, Vault, formats
 from ratoon.stores.vault import write_durably
-from ratoon.testing.comparing import expect_columns
-from ratoon.testing.drafts import every_kind, moment
-from ratoon.windows import DatasetSnapshot, Target
-from ratoon.windows.intake import read_rows
-from ratoon.windows.snapshot import digest
-
-KINDS = ("number", "integer", "boolean", "category", "moment")
-
-
-def snapshot_of(*kinds: str, rows: int = 20) -> DatasetSnapshot:
-    """Return a snapshot whose features are of these kinds."""
-    every = every_kind(rows)
-    features = read_rows({kind: every[f"feature:{kind}"] for kind in kinds})
-    labels = tuple("ab"[row % 2] for row in range(rows))
-    return DatasetSnapshot(
-        digest=digest(features, labels),
-        features=features,
-        labels=labels,
-        target=Target(task="binary", classes=("a", "b")),
-        window=Window(start=moment(), end=moment(3), rows=RowRange(start=0, stop=rows)),
-        plan=SnapshotPlan(
-            train=RowRange(start=0, stop=rows),
-            holdout=RowRange(start=rows, stop=rows + 5),
-            rule="all labelled rows",
-        ),
-    )
 
 
 def model() -> LinearRegression:
@@ -66,20 +37,6 @@ def test_model_reads_back(vault: Vault) -> None:
     artifact = vault.keep_model(model())
     rows = np.array([[3.0], [9.5]])
     assert vault.model(artifact).predict(rows).tolist() == model().predict(rows).tolist()
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_snapshot_reads_back(vault: Vault, kind: str) -> None:
-    """A snapshot is read back equal, every kind of column and all that is known of it."""
-    kept = snapshot_of(kind)
-    vault.keep_snapshot(kept)
-    found = vault.snapshot(kept.digest)
-    expect_columns("features", found.features.columns, kept.features.columns)
-    assert found.features.schema == kept.features.schema
-    assert (found.digest, found.labels, found.plan) == (kept.digest, kept.labels, kept.plan)
-    assert found.window == kept.window
-    assert wire.dumps(found.target) == wire.dumps(kept.target)
-    assert digest(found.features, found.labels) == kept.digest
 
 
 def test_model_is_checked_before_it_is_parsed(
@@ -107,48 +64,13 @@ def test_missing_model(tmp_path: Path) -> None:
         FileVault(tmp_path).model(artifact)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_flipped_bit_in_a_snapshot(tmp_path: Path, kind: str) -> None:
-    """One bit changed anywhere in a snapshot's file is noticed, in rows, labels and footer."""
-    vault, kept = FileVault(tmp_path), snapshot_of(kind)
-    vault.keep_snapshot(kept)
-    (path,) = files(tmp_path)
-    body = path.read_bytes()
-    for place in range(0, len(body), 7):
-        changed = bytearray(body)
-        changed[place] ^= 1 << (place % 8)
-        path.write_bytes(changed)
-        with pytest.raises(SnapshotCorrupt, match=kept.digest):
-            vault.snapshot(kept.digest)
-    path.write_bytes(body)
-    assert vault.snapshot(kept.digest).digest == kept.digest
-
-
-def test_missing_snapshot(tmp_path: Path) -> None:
-    """A snapshot whose file is gone is named by its digest."""
-    with pytest.raises(SnapshotCorrupt, match=r"snapshot beef cannot be read: its file is missing"):
-        FileVault(tmp_path).snapshot("beef")
-
-
-def test_rows_under_another_digest(tmp_path: Path) -> None:
-    """Rows that lie under the digest of others are refused, though their file is whole."""
-    vault, kept = FileVault(tmp_path), snapshot_of("integer")
-    vault.keep_snapshot(kept)
-    (path,) = files(tmp_path)
-    path.rename(path.with_name(path.name.replace(kept.digest, "0" * 64)))
-    with pytest.raises(SnapshotCorrupt, match="does not hold the rows of its digest"):
-        vault.snapshot("0" * 64)
-
-
 def test_equal_content_is_written_once(tmp_path: Path) -> None:
-    """The same model and the same snapshot kept again touch no file."""
+    """The same model kept again touches no file."""
     vault = FileVault(tmp_path)
     first = vault.keep_model(model())
-    vault.keep_snapshot(snapshot_of(*KINDS))
     before = [(path, path.stat().st_ino, path.stat().st_mtime_ns) for path in files(tmp_path)]
     assert vault.keep_model(model()) == first
-    vault.keep_snapshot(snapshot_of(*KINDS))
-    assert len(before) == 2
+    assert len(before) == 1
     assert [(p, p.stat().st_ino, p.stat().st_mtime_ns) for p in files(tmp_path)] == before
 
 

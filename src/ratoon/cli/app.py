@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -13,11 +13,16 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ratoon import __version__
+from ratoon.cli import data
 from ratoon.cli.common import flat
 from ratoon.cli.decisions import decisions
 from ratoon.cli.emit import emit
 from ratoon.cli.events import events
+from ratoon.cli.feedback import feedback
+from ratoon.cli.label import label
+from ratoon.cli.record import record
 from ratoon.cli.replay import replay
+from ratoon.cli.reproduce import reproduce
 from ratoon.cli.retrain import retrain
 from ratoon.cli.rollback import rollback
 from ratoon.cli.runs import runs
@@ -32,12 +37,19 @@ MISUSED = 2
 
 _COMMANDS = (
     *(demo, status, why, versions, runs, decisions, events),
-    *(emit, retrain, rollback, replay),
+    *(record, label, feedback),
+    *(emit, retrain, rollback, replay, reproduce),
+)
+_DATA = (
+    *(data.labels, data.versions, data.show, data.diff, data.export, data.sql),
+    *(data.check, data.quarantine, data.release, data.blame, data.forget),
 )
 _EPILOG = """
 Exit codes:
     0  it was done
-    1  an error of Ratoon: what and why stands on stderr, with --json on stdout
+    1  an error of Ratoon: what and why stands on stderr, with --json on stdout;
+       also rows that were refused, damage that was found, a model that could
+       not be reproduced
     2  the command was called wrongly
     130  interrupted
 
@@ -52,7 +64,8 @@ class Command(TyperCommand):
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the usage, without braces around what is required."""
-        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+        pieces = super().collect_usage_pieces(ctx)
+        return [piece.replace("{", "").replace("}", "") for piece in pieces]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """List arguments and options, without types: their names and texts tell those."""
@@ -106,9 +119,28 @@ def app() -> typer.Typer:
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     made.callback()(_whole)
-    for command in _COMMANDS:
-        made.command(command.__name__, cls=Command, help=_help(command))(flat(command))
+    _add(made, _COMMANDS)
+    made.add_typer(_data(), name="data")
     return made
+
+
+def _data() -> typer.Typer:
+    """Return the group of commands on data."""
+    made = typer.Typer(
+        name="data",
+        help=_help(_on_data),
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
+    made.callback()(_on_data)
+    _add(made, _DATA)
+    return made
+
+
+def _add(group: typer.Typer, commands: Sequence[Callable[..., None]]) -> None:
+    for command in commands:
+        group.command(command.__name__, cls=Command, help=_help(command))(flat(command))
 
 
 def main() -> None:
@@ -133,6 +165,15 @@ def _whole(
 
     A loop lives in a folder, by default .ratoon. Every command that looks only reads; it works
     beside a running loop, and after it.
+    """
+
+
+def _on_data() -> None:
+    """Look at the data under a loop, check it, export it.
+
+    Rows stand in Delta tables below the folder of the loops, which other tools read as they are.
+    Labelled rows are numbered in the order in which they were joined, and never change: a
+    snapshot is a set of them, known by its digest.
     """
 
 

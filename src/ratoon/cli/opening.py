@@ -18,11 +18,11 @@ from ratoon.core.errors import DefinitionNotFound, LoopUnknown, RatoonError
 
 if TYPE_CHECKING:
     from ratoon.engine import Loop, Records
-    from ratoon.stores.sql import SqlStore
+    from ratoon.stores.local import LocalStore
 
 
 @contextmanager
-def opened(home: Path, loop: str) -> Generator[SqlStore]:
+def opened(home: Path, loop: str) -> Generator[LocalStore]:
     """Open the store of a loop that is there."""
     from ratoon.stores.folder import open_known  # noqa: PLC0415 - slow to import
 
@@ -33,6 +33,22 @@ def opened(home: Path, loop: str) -> Generator[SqlStore]:
             error.hint = f"it was looked for in {home}; --home names another folder"
             raise
         try:
+            yield store
+        finally:
+            store.close()
+
+
+@contextmanager
+def held(home: Path, loop: str) -> Generator[LocalStore]:
+    """Open the store of a loop that is there for writing; what others have left is taken in."""
+    from ratoon.stores.folder import open_folder  # noqa: PLC0415 - slow to import
+
+    with opened(home, loop):
+        pass  # there must be such a loop: none is made here
+    with readable(home):
+        store = open_folder(home, loop)
+        try:
+            next(store.entries(store.last_seq()), None)
             yield store
         finally:
             store.close()

@@ -40,22 +40,22 @@ def runs(
     """
     with recorded(common.folder, loop) as records:
         if run_id is not None:
-            _one(common, _found(records, loop, run_id), _causes(records.decisions()))
+            _one(common, found(records, loop, run_id), _causes(records.decisions()))
             return
-        found, causes = records.runs()[-limit:], _causes(records.decisions())
+        shown, causes = records.runs()[-limit:], _causes(records.decisions())
     if common.json:
-        showing.print_json(found)
+        showing.print_json(shown)
         return
     columns = (
         Column(name="Run, started (UTC)", whole=True),
         Column(name="Status", whole=True),
         Column(name="Why"),
     )
-    lines = [_line(run, causes) for run in found]
+    lines = [_line(run, causes) for run in shown]
     showing.print_table(columns, lines, empty=f"{loop!r} had no run yet.")
 
 
-def _found(records: Records, loop: str, run_id: str) -> Run:
+def found(records: Records, loop: str, run_id: str) -> Run:
     """Return the one run whose id begins so."""
     fitting = [run for run in records.runs() if run.id.startswith(run_id)]
     exact = [run for run in fitting if run.id == run_id]

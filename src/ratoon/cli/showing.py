@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ratoon.core.measuring import Measurement
 
+_GAP = 2  # blanks between two columns
 _DIGITS = 8  # of a digest, enough to tell versions apart by eye
 
 
@@ -110,6 +111,20 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], empty:
     _print(table)
 
 
+def print_rows(columns: Sequence[Column], rows: Sequence[Sequence[str]], empty: str) -> None:
+    """Print rows of data: as a table where it fits, else each row as names and values."""
+    lines = [[column.name for column in columns], *rows]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
+    if not rows or sum(widths) + _GAP * (len(widths) - 1) <= console().width:
+        print_table(columns, rows, empty)
+        return
+    names = [column.name for column in columns]
+    for number, row in enumerate(rows):
+        if number:
+            say("")
+        print_facts(dict(zip(names, row, strict=True)))
+
+
 def print_facts(facts: Mapping[str, str]) -> None:
     """Print names and what stands for them, in two columns."""
     from rich.table import Table  # noqa: PLC0415 - slow to import
@@ -145,6 +160,15 @@ def when(moment: datetime | None) -> str:
 def number(value: float | None) -> str:
     """Write a number with four digits."""
     return "undefined" if value is None else f"{value:.4g}"
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """Write how many there are of something.
+
+    >>> counted(1, "row"), counted(1200, "row"), counted(0, "batch", "batches")
+    ('1 row', '1,200 rows', '0 batches')
+    """
+    return f"{count:,} {one}" if count == 1 else f"{count:,} {many or one + 's'}"
 
 
 def measured(m: Measurement) -> str:

@@ -66,7 +66,7 @@ def _look(home: Path, loop: str) -> tuple[Status, int]:
     with opened(home, loop) as store:
         records = Records(store, loop)
         stands, state = records.status(), records.state()
-        behind = store.last_seq() - store.saved().cursor
+        behind = store.last_seq() - store.saved().cursor + store.pending()
     reign = None if state is None else state.reign
     if reign is None or stands.champion is None:
         return stands, behind
@@ -122,7 +122,8 @@ def _detail(stands: Status, behind: int) -> None:
         f"{stands.rollbacks} rolled back",
     }
     if behind:
-        facts["pending"] = f"{behind} entries, taken in at the loop's next call"
+        entries = showing.counted(behind, "entry", "entries")
+        facts["pending"] = f"{entries}, taken in at the loop's next call"
     showing.print_facts(facts)
     if stands.latest:
         showing.say("")

@@ -70,7 +70,7 @@ def leave(store: Store, loop: str, message: Message, *, champion: int | None = N
     receipt = store.append(draft, aliases=aliases)
     return Told(
         event=event,
-        stored=receipt.seq is not None,
+        stored=receipt.stored > 0,
         taken_in=False,
         champion=store.alias("champion"),
     )
@@ -103,7 +103,7 @@ def hand(loop: Loop, message: Message) -> Told:
         known_as = (event.source, event.id)
         return Told(
             event=next(one for one in loop.events() if (one.source, one.id) == known_as),
-            stored=receipt.seq is not None,
+            stored=receipt.stored > 0,
             taken_in=True,
             decisions=tuple(loop.decisions()[known:]),
             champion=loop.records.champion(),

@@ -9,19 +9,21 @@ import numpy as np
 from ratoon.core.errors import DataUnfit
 from ratoon.core.events import DATA_QUARANTINED, Event
 from ratoon.core.ids import derive
+from ratoon.core.measuring import RowRange
 from ratoon.core.quarantine import Quarantined
 from ratoon.core.running import Run
 from ratoon.core.schema import Schema
 from ratoon.core.times import Clock
 from ratoon.core.wire import Json
 from ratoon.engine.evidence import features
-from ratoon.engine.pinning import taken, unpinned, within
+from ratoon.engine.pinning import only, taken, unpinned, within
 from ratoon.stores.protocol import LabelledRows, Store
 from ratoon.stores.rulebook import RuleBook, Written
 from ratoon.windows import rules
 from ratoon.windows.judged import Target
 from ratoon.windows.labels import encode, extended
-from ratoon.windows.pins import ranges
+from ratoon.windows.pins import Pin, ranges
+from ratoon.windows.rows import Array
 from ratoon.windows.snapshot import DatasetSnapshot
 
 _TOLD = 20  # findings that an event names
@@ -64,11 +66,16 @@ class Vetting:
         """
         if self._book is None or reference is None or not found.ids:
             return Vetted(found=found, said="", record={})
-        held = rules.check(self._rules(reference), self._dataset(found, target))
+        held = rules.check(
+            self._rules(reference),
+            self._dataset(found, target),
+            now=self._clock.now(),
+            released=self._released(found),
+        )
         record = dict(held.record())
         if held.blocked:
             raise DataUnfit(f"data checks: {_named(held)}; {held.summary()}")
-        mask = held.quarantine & ~self._released(found)
+        mask = held.quarantine
         if not mask.any():
             return Vetted(found=found, said=_named(held), record=record)
         aside, event = self._set_aside(run, taken(found, mask), held)
@@ -94,10 +101,15 @@ class Vetting:
         if pin is None:
             raise DataUnfit(f"data checks: snapshot {reference} of the champion is not pinned")
         snapshot = unpinned(pin, self._store)
-        data = _of_snapshot(snapshot)
+        data = _of_snapshot(snapshot, self._times(pin))
         made = rules.infer(data) if known is None else rules.renewed(known, data)
         self._book.write(Written(text=rules.to_text(made.rules), reference=reference))
         return made.rules
+
+    def _times(self, pin: Pin) -> Array:
+        """Return the event times of the rows of a pin."""
+        whole = RowRange(start=pin.rows[0].start, stop=pin.rows[-1].stop)
+        return only(self._store.labelled(whole), pin.rows).columns["time"]
 
     def _dataset(self, found: LabelledRows, target: Target) -> rules.Dataset:
         grown = extended(target, found.values)
@@ -142,8 +154,9 @@ class Vetting:
         return aside, event
 
 
-def _of_snapshot(snapshot: DatasetSnapshot) -> rules.Dataset:
+def _of_snapshot(snapshot: DatasetSnapshot, times: Array) -> rules.Dataset:
     return rules.Dataset(
+        times=times,
         rows=snapshot.features,
         target=snapshot.target,
         labels=encode(snapshot.target, snapshot.labels),

@@ -42,6 +42,18 @@ class TableChanged(RatoonError):
         self.table = table
 
 
+class StoreUnreachable(RatoonError):
+    """An object store does not answer; what it holds is as it was."""
+
+    transient = True
+
+    def __init__(self, uri: str, why: str) -> None:
+        """Name what was asked for and say what went wrong."""
+        super().__init__(f"{uri} cannot be reached: {why}", hint="try again when the store answers")
+        self.uri = uri
+        self.why = why
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
     """The least and the greatest value of a column in a file."""

@@ -164,6 +164,7 @@ class IdIndex:
             LengthMismatch: there is not one number for each id.
             SettingInvalid: a number is below 0.
         """
+        self._check_open()
         column = np.asarray(numbers, dtype=np.int64)
         if column.shape != (len(ids),):
             raise LengthMismatch("ids", len(ids), "numbers", column.size)

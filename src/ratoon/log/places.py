@@ -143,6 +143,7 @@ class Places:
         Raises:
             SettingInvalid: one is not.
         """
+        self._check_open()
         column = _checked("values", values, least=-1)
         start, stop = self._length, self._length + len(column)
         if start != self._tail_at + self._tail_length:
@@ -172,6 +173,7 @@ class Places:
             LengthMismatch: there is not one number for each place.
             SettingInvalid: a place or a number is out of its range.
         """
+        self._check_open()
         places = _checked("index", index, least=0)
         column = _checked("values", values, least=-1)
         if len(places) != len(column):

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -22,8 +21,8 @@ from ratoon.log.table_checked import CheckedFiles
 from ratoon.log.table_commits import Change, DeltaLog
 from ratoon.log.table_groups import Groups
 from ratoon.log.table_merging import next_merge
+from ratoon.log.table_objects import open_storage
 from ratoon.log.table_rows import new_rows
-from ratoon.log.table_storage import open_storage
 
 FILE_ROWS = 1_000_000
 _CACHE_BYTES = 128 << 20
@@ -48,7 +47,7 @@ class RowTable:
     One object may be used from many threads.
 
     Args:
-        uri: A path, or the URI of a folder or of a place in an object store.
+        uri: A path, the URI of a folder, or a place in an object store, s3://bucket/path.
         app: The name under which the table's log keeps `seq` (Delta's application transactions).
         storage_options: How to reach an object store, as `deltalake` has them.
         writable: Whether to append. Opened so, a table is first mended after an unclean end;
@@ -58,6 +57,7 @@ class RowTable:
 
     Raises:
         StoreDamaged: The log cannot be read, or its end is missing.
+        StoreUnreachable: The object store does not answer; any other call may raise it too.
 
     Examples:
         >>> import tempfile
@@ -100,12 +100,7 @@ class RowTable:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -374,6 +369,5 @@ class RowTable:
     def _opened(self) -> TableState:
         state = self._log.open()
         if self._writable:
-            vacuuming.finish_erasure(self._storage, state)
-            vacuuming.drop_orphans(self._storage, state)
+            self._changes.settle(state)
         return state

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
@@ -29,6 +29,7 @@ class Changes:
     storage: Storage
     log: DeltaLog
     groups: Groups
+    unsure: set[str] = field(default_factory=set[str])  # files whose commit may not have come
 
     def widen(self, state: TableState, schema: pa.Schema) -> TableState:
         """Add the columns that the table does not have yet."""
@@ -86,8 +87,12 @@ class Changes:
     def commit(
         self, state: TableState, written: Sequence[Written], change: Change, schema: pa.Schema
     ) -> TableState:
-        """Give files their names and commit them; where that fails nothing of them stays."""
+        """Give files their names and commit them.
+
+        Where that fails, their names stay in `unsure` until `settle`.
+        """
         files = tuple(new.file for new in written)
+        self.unsure.update(file.name for file in files)
         try:
             with disk.writing(_folder(written)) if written else contextlib.nullcontext():
                 for new in written:
@@ -101,8 +106,18 @@ class Changes:
         except BaseException:
             discard(written)
             raise
+        self.unsure.clear()
         self.log.tidy(after)
         return after
+
+    def settle(self, state: TableState) -> None:
+        """Delete what was begun, by this process or another, and did not come to the log."""
+        left = [name for name in self.unsure if name not in state.files.names]
+        if left:
+            self.storage.delete(left)
+        self.unsure.clear()
+        vacuuming.finish_erasure(self.storage, state)
+        vacuuming.drop_orphans(self.storage, state)
 
     def _has_any(self, file: DataFile, rows: NDArray[np.int64]) -> bool:
         if file.dense:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ratoon.log.files import DataFile, FileCorrupt, read_name
+from ratoon.log.files import DataFile, FileCorrupt, StoreUnreachable, read_name
 from ratoon.log.table_storage import Stamp, Storage
 
 _AT_ONCE = 2  # one file is hashed while the next is read
@@ -66,12 +66,17 @@ class CheckedFiles:
 
     @contextmanager
     def reading(self, name: str) -> Generator[None]:
-        """Raise whatever goes wrong while a file is read as `FileCorrupt`."""
+        """Raise whatever goes wrong while a file is read as `FileCorrupt`.
+
+        But an object store that does not answer says nothing of its objects (`StoreUnreachable`).
+        """
         try:
             yield
         except FileNotFoundError as error:
             raise FileCorrupt(self._storage.path(name), "is missing", missing=True) from error
         except (pa.ArrowException, OSError, ValueError) as error:
+            if self.is_remote and isinstance(error, OSError) and "CRC" not in str(error):
+                raise StoreUnreachable(self.path(name), str(error)) from error
             raise FileCorrupt(self._storage.path(name), f"cannot be read: {error}") from error
 
     def forget(self, names: Iterable[str]) -> None:
@@ -102,7 +107,7 @@ class CheckedFiles:
             opened, _ = self.open(file.name)
             with opened:
                 size: int = opened.size()
-        except FileCorrupt as error:
+        except (FileCorrupt, StoreUnreachable) as error:
             return error.fact
         if size != file.size:
             return f"{self._storage.path(file.name)} has {size} bytes, the log says {file.size}"

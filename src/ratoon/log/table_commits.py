@@ -15,7 +15,15 @@ import pyarrow as pa
 from ratoon.core.errors import StoreDamaged, StoreFull, StoreUnwritable
 from ratoon.log import table_mending as mending
 from ratoon.log import wal_disk as disk
-from ratoon.log.files import DataFile, FileList, Span, TableChanged, TableState, read_name
+from ratoon.log.files import (
+    DataFile,
+    FileList,
+    Span,
+    StoreUnreachable,
+    TableChanged,
+    TableState,
+    read_name,
+)
 from ratoon.log.table_storage import local_root
 from ratoon.log.table_writing import SPANNED, stats
 
@@ -75,11 +83,7 @@ class DeltaLog:
 
     def has_news(self, version: int | None) -> bool:
         """Whether there may be commits behind a version."""
-        if self._root is None:
-            return True
-        return mending.commit_path(self._root, -1 if version is None else version + 1).exists() or (
-            version is None and mending.newest(self._root) is not None
-        )
+        return self._root is None or mending.newest(self._root) != version
 
     def create(self, schema: pa.Schema, change: Change) -> TableState:
         """Make the table with its first rows."""
@@ -151,7 +155,8 @@ class DeltaLog:
         due = -1 if self._checkpoint is None else self._checkpoint
         if state.version is None or state.version - due < CHECKPOINT_EVERY:
             return
-        from deltalake.exceptions import DeltaError  # noqa: PLC0415 - slow to import
+        from deltalake import DeltaTable  # noqa: PLC0415 - slow to import
+        from deltalake.exceptions import DeltaError  # noqa: PLC0415
 
         with contextlib.suppress(DeltaError, OSError, StoreUnwritable):
             self._delta.create_checkpoint()
@@ -162,6 +167,8 @@ class DeltaLog:
                 mending.set_mark(self._root, mark)
             self._checkpoint = state.version
             self._delta.cleanup_metadata()
+            # A handle goes on reading all commits since it was opened, past any checkpoint.
+            self._delta = DeltaTable(self._uri, storage_options=self._options)
 
     # Reading
 
@@ -185,6 +192,10 @@ class DeltaLog:
             delta = DeltaTable(uri, version=version, storage_options=self._options)
         except TableNotFoundError:
             return _EMPTY
+        except OSError as error:
+            if self._root is not None:
+                raise
+            raise StoreUnreachable(self._uri, _told(error)) from error
         except DeltaError as error:
             raise StoreDamaged(
                 f"the log of the table {self._uri} cannot be read: {_told(error)}",

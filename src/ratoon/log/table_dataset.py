@@ -61,22 +61,7 @@ class CheckedDataset(pads.FileSystemDataset):
         mask = masks[0] & masks[1] if len(masks) > 1 else masks[0] if masks else None
         above = cast("Any", super())
         self._checked.check([fragment.path for fragment in above.get_fragments(mask)])
-        found = above.scanner(*arguments, **named)
-        return _Patient(found) if self._checked.is_remote else found
-
-
-class _Patient:
-    """A scanner that lets go of the interpreter while it waits, for files that Python fetches."""
-
-    def __init__(self, scanner: Any) -> None:
-        self._scanner = scanner
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._scanner, name)
-
-    def to_reader(self) -> Any:
-        reader = cast("Any", pa).RecordBatchReader
-        return reader.from_batches(self._scanner.projected_schema, self._scanner.to_batches())
+        return above.scanner(*arguments, **named)
 
 
 def _known(file: DataFile, schema: pa.Schema) -> Any:

@@ -1,15 +1,15 @@
-"""Where the files of a row table lie: a folder, or an object store."""
+"""Where the files of a row table lie, and how they do in a folder."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
@@ -20,7 +20,6 @@ from ratoon.log.files import read_name
 
 OWN = "_ratoon"  # beside the data; readers of Delta tables pass over names that begin so
 LOG = "_delta_log"
-_PIECE = 8 << 20  # bytes that go to an object store, or through a digest, at once
 
 Stamp: TypeAlias = tuple[int, ...]  # changes when a file is written to
 
@@ -81,12 +80,6 @@ class Storage(Protocol):
     def save(self, name: str, body: bytes) -> None:
         """Write a small file, whole or not at all, and durably."""
         ...
-
-
-def open_storage(uri: str, options: Mapping[str, str]) -> LocalStorage | RemoteStorage:
-    """Return where the files of the table at `uri` lie."""
-    root = local_root(uri)
-    return RemoteStorage(uri, options) if root is None else LocalStorage(root)
 
 
 def local_root(uri: str) -> Path | None:
@@ -169,9 +162,10 @@ class LocalStorage:
 
     def delete(self, names: Iterable[str]) -> None:
         """Delete files."""
-        for name in names:
-            disk.delete(self.root / name)
-        self.settle()
+        with disk.writing(self.root):
+            for name in names:
+                disk.delete(self.root / name)
+            self.settle()
 
     def note(self, name: str) -> bytes | None:
         """Read a small file."""
@@ -202,95 +196,3 @@ def flush_path(path: Path) -> None:
     """Return when the bytes of a file would survive a cut of the power."""
     with path.open("r+b") as file:  # Windows flushes only what is open for writing
         disk.flush(file.fileno())
-
-
-class RemoteStorage:
-    """The files of a table in an object store, reached as Delta's own log is.
-
-    An object is written whole or not at all, and durable once its write has returned. It is
-    never changed after that, so its digest is checked when it is first read.
-    """
-
-    def __init__(self, uri: str, options: Mapping[str, str]) -> None:
-        """Connect; `options` are those of `deltalake`."""
-        from deltalake.fs import DeltaStorageHandler  # noqa: PLC0415 - slow to import
-
-        self._uri = uri.rstrip("/")
-        handler: Any = DeltaStorageHandler(uri, dict(options))
-        # pyarrow hands its own buffers to a stream opened by the handler, which takes bytes alone.
-        self._raw: Any = handler._handler  # noqa: SLF001
-        self._files = pafs.PyFileSystem(handler)
-        self._asides = tempfile.TemporaryDirectory(prefix="ratoon-")
-
-    @property
-    def is_remote(self) -> bool:
-        """So it is."""
-        return True
-
-    @property
-    def filesystem(self) -> Any:
-        """What lies below the URI."""
-        return self._files
-
-    def path(self, name: str) -> str:
-        """Return the URI of a file."""
-        return f"{self._uri}/{name}"
-
-    def aside(self) -> Path:
-        """Return a new empty file in the system's folder for such files."""
-        opened, path = tempfile.mkstemp(suffix=".part", dir=self._asides.name)
-        os.close(opened)
-        return Path(path)
-
-    def keep(self, aside: Path, name: str) -> None:
-        """Send a file."""
-        with aside.open("rb") as file:
-            stream = self._raw.open_output_stream(name, None)
-            while piece := file.read(_PIECE):
-                stream.write(piece)
-            stream.close()
-        aside.unlink()
-
-    def settle(self) -> None:
-        """Do nothing: what was sent is durable."""
-
-    def stamp(self, name: str) -> Stamp | None:  # noqa: ARG002 - objects do not change
-        """Return the same for all: to ask would cost a request at each read."""
-        return ()
-
-    def open(self, name: str) -> Any:
-        """Open an object; parts of it are asked for as they are read."""
-        return self._files.open_input_file(name)
-
-    def open_first(self, name: str) -> tuple[str, Any]:
-        """Fetch an object whole."""
-        with self.open(name) as file:
-            body = pa.py_buffer(file.read())
-        return hashlib.sha256(body).hexdigest(), pa.BufferReader(body)
-
-    def listing(self) -> dict[str, datetime]:
-        """List the objects of the table, but not those of its log."""
-        found = self._files.get_file_info(pafs.FileSelector("", allow_not_found=True))
-        return {info.path: info.mtime for info in cast("Any", found) if read_name(info.path)}
-
-    def delete(self, names: Iterable[str]) -> None:
-        """Delete objects."""
-        for name in names:
-            try:
-                self._files.delete_file(name)
-            except FileNotFoundError:
-                continue
-
-    def note(self, name: str) -> bytes | None:
-        """Read a small object."""
-        try:
-            with self.open(name) as file:
-                return file.read()
-        except FileNotFoundError:
-            return None
-
-    def save(self, name: str, body: bytes) -> None:
-        """Write a small object."""
-        stream = self._raw.open_output_stream(name, None)
-        stream.write(body)
-        stream.close()

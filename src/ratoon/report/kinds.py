@@ -34,6 +34,8 @@ _SHIELD = "M8 .4l7 2.2v5c0 4-2.8 6.8-7 8.2-4.2-1.4-7-4.2-7-8.2v-5Z"
 _RIGHT = "M.6 1.8h9.6L16 8l-5.8 6.2H.6Z"
 _LEFT = "M15.4 1.8H5.8L0 8l5.8 6.2h9.6Z"
 _PILL = "M4 2.5h8a4 4 0 0 1 4 4v3a4 4 0 0 1-4 4H4a4 4 0 0 1-4-4v-3a4 4 0 0 1 4-4Z"
+_TRAY = "M.8 2.4h14.4L13 13.6H3Z"
+_CROSS = "M5 .8h6V5h4.2v6H11v4.2H5V11H.8V5H5Z"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,10 +151,16 @@ FAILURE = Kind(
 SETTLED = Kind(
     id="settled", label="Settled", group="outcome", letter="✓", shape=_CIRCLE, color=_GREY
 )
+QUARANTINE = Kind(
+    id="quarantine", label="Rows set aside", group="outcome", letter="Q", shape=_TRAY, color=_ORANGE
+)
+ERASURE = Kind(
+    id="erasure", label="Rows erased", group="outcome", letter="E", shape=_CROSS, color=_GREY
+)
 
 KINDS = (
     CONCEPT, DEGRADED, DATA, LABELS, FEEDBACK, WORTH, SCHEDULE, BUSINESS, PERSON, GUARD,
-    RETRAINING, PROMOTION, REFUSAL, ROLLBACK, FAILURE, SETTLED,
+    RETRAINING, PROMOTION, REFUSAL, ROLLBACK, FAILURE, SETTLED, QUARANTINE, ERASURE,
 )  # fmt: skip
 """All kinds, in the order in which they are shown."""
 
@@ -172,6 +180,8 @@ _BY_TYPE: Mapping[str, Kind] = {
     events.ROLLED_BACK: ROLLBACK,
     events.RUN_FAILED: FAILURE,
     events.SETTLED: SETTLED,
+    events.DATA_QUARANTINED: QUARANTINE,
+    events.DATA_FORGOTTEN: ERASURE,
 }
 
 

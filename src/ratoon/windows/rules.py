@@ -17,7 +17,7 @@ import numpy as np
 
 from ratoon.core.errors import BatchEmpty, SettingInvalid
 from ratoon.windows.rules_checks import columns, doubts, rows, too_many
-from ratoon.windows.rules_data import Dataset, grouped
+from ratoon.windows.rules_data import Dataset, Mask, grouped
 from ratoon.windows.rules_found import Case, Finding, Findings, ordered
 from ratoon.windows.rules_infer import described
 from ratoon.windows.rules_labels import labels
@@ -103,7 +103,13 @@ def renewed(rules: DataRules, reference: Dataset) -> Inferred:
     return Inferred(rules=said, findings=made.findings)
 
 
-def check(rules: DataRules, data: Dataset, *, now: datetime | None = None) -> Findings:
+def check(
+    rules: DataRules,
+    data: Dataset,
+    *,
+    now: datetime | None = None,
+    released: Mask | None = None,
+) -> Findings:
     """Hold data to rules: what breaks them, in which batch, and which rows to set aside.
 
     A fault is looked for in every batch and in all rows together. The rows of a batch that fails
@@ -114,6 +120,8 @@ def check(rules: DataRules, data: Dataset, *, now: datetime | None = None) -> Fi
         rules: from `infer` or `from_text`.
         data: rows to train on, held-out ones among them.
         now: what no event may be later than.
+        released: (n,) rows that a person has looked at and let go of: what is found in them is
+            told, but they are not set aside, and do not count among those that are too many.
 
     Raises:
         BatchEmpty: without rows.
@@ -134,6 +142,8 @@ def check(rules: DataRules, data: Dataset, *, now: datetime | None = None) -> Fi
     for breach in breaches:
         if breach.aside is not None:
             aside |= breach.aside
+    if released is not None:
+        aside &= ~released
     breaches += [*too_many(case, aside), *too_few(case, ~aside)]
     return Findings(
         found=ordered(breaches),
