@@ -49,6 +49,8 @@ def test_ratoon_commands_exist(page: Path) -> None:
         if command is None and name not in {o for p in group.params for o in p.opts}:
             wrong.append(" ".join(words))
             continue
+        while rest and rest[0] in getattr(command, "commands", {}):
+            command, rest = command.commands[rest[0]], rest[1:]
         known = {option for p in (command or group).params for option in p.opts} | {"--help"}
         wrong += [" ".join(words) for word in rest if re.match(r"--\w", word) and word not in known]
     assert not wrong
