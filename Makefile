@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check bench format docs clean
+.PHONY: help setup demo test check bench bench-setup format docs clean
 .PHONY: ruff ruff-format pyright lint-imports deptry vulture codespell tidy mkdocs
 
 BIN := .venv/bin
@@ -26,8 +26,8 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export NO_MKDOCS_2_WARNING := 1
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name what; do \
-		printf '  make %-8s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name what; do \
+		printf '  make %-11s %s\n' "$$name" "$$what"; done
 
 setup: .venv/.dev ## make .venv with Ratoon and every development tool
 
@@ -49,6 +49,8 @@ bench: .venv/.dev ## run each benchmark in its quick form
 		$(BIN)/python -m "benchmarks.$$name" --quick || exit 1; \
 	done; [ -n "$$found" ] || echo "There is no benchmark yet."
 
+bench-setup: .bench/.peers ## make an environment for each peer that the benchmarks stand beside
+
 format: .venv/.dev ## set the code in order, and mend what can be mended
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
@@ -57,8 +59,8 @@ docs: .venv/.dev ## build the documentation into site/
 	@$(BIN)/mkdocs build --strict --quiet
 	@echo "The documentation is in site/index.html"
 
-clean: ## remove .venv, the caches and everything built
-	rm -rf .venv build dist site htmlcov .coverage
+clean: ## remove .venv, .bench, the caches and everything built
+	rm -rf .venv .bench build dist site htmlcov .coverage
 	rm -rf .hypothesis .import_linter_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -115,4 +117,17 @@ mkdocs: .venv/.dev
 	@echo "Installing the development tools into .venv"
 	@$(PIP) install --upgrade 'pip>=25.1' # the first that reads [dependency-groups]
 	@$(PIP) install --editable . --group dev
+	@touch $@
+
+# Peers that Ratoon itself is not made of; the others are measured as they stand in .venv.
+PEERS := lance:pylance==14.0.2 polars:polars==2.1.0
+
+.bench/.peers: Makefile | .venv/.runtime
+	@for peer in $(PEERS); do \
+		name=$${peer%%:*}; what=$${peer#*:}; \
+		echo "Installing $$what into .bench/$$name"; \
+		$(BIN)/python -m venv --clear ".bench/$$name" && \
+		".bench/$$name/bin/python" -m pip --disable-pip-version-check --quiet install "$$what" \
+			|| exit 1; \
+	done
 	@touch $@
