@@ -27,16 +27,26 @@ def reference() -> str:
     """Return the reference of all commands as Markdown."""
     group: Any = get_command(app())
     parts = [_HEAD, *_told(group.help), _table(group.params), *_told(group.epilog)]
-    for name, command in group.commands.items():
-        parts += [f"## `ratoon {name}`\n", *_command(name, command)]
+    parts += _commands("ratoon", group, "##")
     return "\n".join(parts).rstrip() + "\n"
 
 
-def _command(name: str, command: Any) -> Iterator[str]:
+def _commands(called: str, group: Any, heading: str) -> Iterator[str]:
+    """Return what the commands of a group say, and those of the groups in it."""
+    for name, command in group.commands.items():
+        yield f"{heading} `{called} {name}`\n"
+        if hasattr(command, "commands"):
+            yield from _told(command.help)
+            yield from _commands(f"{called} {name}", command, f"{heading}#")
+        else:
+            yield from _command(f"{called} {name}", command)
+
+
+def _command(called: str, command: Any) -> Iterator[str]:
     first, *rest = _told(command.help)
     yield first
     arguments = [_usage(p) for p in command.params if p.param_type_name == "argument"]
-    yield "```\n" + " ".join(["ratoon", name, "[OPTIONS]", *arguments]) + "\n```\n"
+    yield "```\n" + " ".join([called, "[OPTIONS]", *arguments]) + "\n```\n"
     yield from rest
     yield _table(command.params)
 
@@ -60,7 +70,8 @@ def _told(text: str | None) -> list[str]:
 
 
 def _usage(argument: Any) -> str:
-    return _metavar(argument) if argument.required else f"[{_metavar(argument)}]"
+    shown = _metavar(argument) + ("..." if argument.nargs < 0 else "")
+    return shown if argument.required else f"[{shown}]"
 
 
 def _row(parameter: Any) -> str:

@@ -20,13 +20,14 @@ from deltalake import DeltaTable, write_deltalake
 from ratoon.core.errors import (
     ColumnKindMismatch,
     ColumnsMismatch,
+    FileCorrupt,
     SettingInvalid,
     StoreDamaged,
+    TableChanged,
     ValueForbidden,
 )
 from ratoon.log import table as table_module
 from ratoon.log import wal_disk as disk
-from ratoon.log.files import FileCorrupt, TableChanged
 from ratoon.log.table import RowTable
 from tests.unit.log_table_rows import APP, data_files, filled, rows_of, state_of
 
@@ -232,6 +233,9 @@ def test_reader_after_a_long_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (tmp_path / "_delta_log" / f"{version:020d}.json").unlink()
     reader.refresh()
     assert (reader.stop, reader.seq) == (70, 7)
+    table.append(rows_of(70, 80, 8), seq=8)  # nor does the writer ask for them
+    reader.refresh()
+    assert (reader.stop, reader.version) == (80, 7)
 
 
 def test_read_only(tmp_path: Path) -> None:
@@ -323,6 +327,7 @@ def test_files_are_skipped(tmp_path: Path) -> None:
     data = table.dataset()
     late = pads.field("time") >= pa.scalar(datetime(1970, 1, 20, tzinfo=UTC))
     assert data.to_table(filter=late).num_rows == 21
+    assert data.filter(late).filter(pads.field("row") < 30).count_rows() == 11
     assert duckdb.sql("SELECT count(*) FROM data WHERE row > 15").fetchall() == [(24,)]
     with pytest.raises(FileCorrupt):
         data.to_table()
@@ -374,6 +379,8 @@ def test_settings(tmp_path: Path) -> None:
     """Settings that make no sense are refused."""
     with pytest.raises(SettingInvalid):
         RowTable(str(tmp_path), app=APP, cache_bytes=-1)
+    with pytest.raises(SettingInvalid, match="s3://bucket/path"):
+        RowTable("gs://bucket/path", app=APP)
     with RowTable(f"file://{tmp_path}/a%20b", app=APP) as table:
         table.append(rows_of(0, 1, 1), seq=1)
         with pytest.raises(SettingInvalid):

@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ratoon.core.errors import StoreUnwritable
+from ratoon.core.errors import FileCorrupt, StoreUnwritable
 from ratoon.log import table_vacuum, table_writing
 from ratoon.log import wal_disk as disk
-from ratoon.log.files import DataFile, FileCorrupt, FileList
+from ratoon.log.files import DataFile, FileList
 from ratoon.log.table import RowTable
 from ratoon.log.table_commits import DeltaLog
 from ratoon.log.table_merging import next_merge, tiers

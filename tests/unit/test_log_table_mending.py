@@ -303,3 +303,19 @@ def test_widened_and_no_more(tmp_path: Path) -> None:
 
 def _ends(*_: Any) -> None:
     raise StoreUnwritable("a test", "the process ends")
+
+
+def test_committed_and_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a commit came to the disk and the log cannot be read then, the rows are there once."""
+    table = filled(tmp_path, files=1)
+
+    def fails(*_: Any) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DeltaTable, "update_incremental", fails)
+        with pytest.raises(StoreUnwritable):
+            table.append(rows_of(10, 20, 2), seq=2)
+    table.append(rows_of(10, 20, 2), seq=2)
+    table.append(rows_of(20, 30, 3), seq=3)
+    assert table.read().column("row").to_pylist() == list(range(30))

@@ -16,8 +16,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from ratoon.core.errors import StoreUnwritable
-from ratoon.log.files import FileCorrupt, StoreUnreachable, TableChanged
+from ratoon.core.errors import FileCorrupt, StoreUnreachable, StoreUnwritable, TableChanged
 from ratoon.log.table import RowTable
 from ratoon.log.table_commits import DeltaLog
 from tests.unit.log_table_rows import APP, rows_of

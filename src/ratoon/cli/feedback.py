@@ -105,4 +105,5 @@ def _draft(counter: Counter, part: FeedbackIn) -> Draft:
     unknown = [row_id for row_id in part.ids if row_id not in known]
     if unknown:
         raise PredictionsUnknown(unknown)
-    return counter.feedback(part.ids, part.ratings, part.corrections, SystemClock().now())
+    now = SystemClock().now()
+    return counter.feedback(part.ids, part.ratings, part.corrections, now, known)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
+import select
+import signal
+import socket
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Event
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from ratoon.sources import Watched
     from ratoon.stores.local import LocalStore
 
-_INTERRUPTED = 130
+_BY_SIGNAL = 128  # and its number: the exit code of what a signal has ended
 _STATE = "watched"  # the folder, beside the loops, where it is remembered what was taken
 
 
@@ -72,22 +74,54 @@ def bring(asked: Asked, sources: Sequence[str], watching: Watching) -> None:
 def _go_on(asked: Asked, watched: Watched, every: float) -> None:
     """Look again and again, until a person has enough of it."""
     _say(asked, f"Watching {watched.folder} for {watched.pattern}. Ctrl-C ends it.")
-    never, told = Event(), dict[str, Taken]()
-    rows = 0
-    try:
+    told, rows = dict[str, Taken](), 0
+    with _Enough() as enough:
         while True:
-            for found in _look(asked, watched):
+            for found in _look(asked, watched, enough):
                 if not found.again or told.get(found.source) != replace(found, at=None):
                     _tell(asked, found)
                 told[found.source] = replace(found, at=None)  # what must wait is told once
                 rows += found.rows
-            never.wait(every)
-    except KeyboardInterrupt:
-        _sum_up(asked, watched, rows)
-        raise typer.Exit(_INTERRUPTED) from None
+            if enough.within(every):
+                break
+    _sum_up(asked, watched, rows)
+    raise typer.Exit(_BY_SIGNAL + (enough.signal or 0))
 
 
-def _look(asked: Asked, watched: Watched) -> Generator[Taken]:
+class _Enough:
+    """Knows when a person, or the system, has had enough: the file in hand is finished first.
+
+    The second signal is as rude as ever.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._woken, self._wake = socket.socketpair()
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._asked)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)
+        self._woken.close()
+        self._wake.close()
+
+    def _asked(self, number: int, _frame: object) -> None:
+        self.signal = number
+        signal.signal(number, self._before[number])
+        self._wake.send(b".")
+
+    def within(self, seconds: float) -> bool:
+        """Wait so long, or until it is enough; tell whether it is."""
+        select.select([self._woken], [], [], seconds)
+        return self.signal is not None
+
+
+def _look(asked: Asked, watched: Watched, enough: _Enough) -> Generator[Taken]:
     """Take the files that are due; yield what became of each of them."""
     from ratoon.engine import SystemClock  # noqa: PLC0415 - slow to import
 
@@ -97,6 +131,8 @@ def _look(asked: Asked, watched: Watched) -> Generator[Taken]:
         return
     with opened(asked.common.folder, asked.loop) as store:
         for path in due:
+            if enough.signal is not None:
+                return
             found = replace(_one(asked, store, path), at=now.isoformat())
             if found.refused is None:
                 watched.taken(path)

@@ -22,6 +22,8 @@
     ├── LoopBusy                another process has the loop open (transient)
     ├── StoreUnwritable         the disk does not take what is to be written (transient)
     │   └── StoreFull
+    ├── StoreUnreachable        an object store does not answer (transient)
+    ├── TableChanged            another process has committed to a table (transient)
     ├── DefinitionNotFound      'module:loop' does not lead to a loop
     ├── TrainingFailed          a training ended without a usable model
     │   ├── DataUnfit
@@ -31,6 +33,7 @@
     │   └── ModelUnusable
     └── StoreDamaged            what is on disk is not what was written
         ├── ArtifactCorrupt
+        ├── FileCorrupt
         ├── LogCorrupt
         ├── SnapshotCorrupt
         ├── StoreNewer
@@ -258,6 +261,32 @@ class StoreFull(StoreUnwritable):
     """There is no room on the disk, or the quota is used up."""
 
 
+class TableChanged(RatoonError):
+    """Another process has committed to the table; nothing of this call was stored."""
+
+    transient = True
+
+    def __init__(self, table: str) -> None:
+        """Name the table."""
+        super().__init__(
+            f"another process has changed the table {table}; nothing of this call was stored",
+            hint="only one process may write to a table; see that no other does, and call again",
+        )
+        self.table = table
+
+
+class StoreUnreachable(RatoonError):
+    """An object store does not answer; what it holds is as it was."""
+
+    transient = True
+
+    def __init__(self, uri: str, why: str) -> None:
+        """Name what was asked for and say what went wrong."""
+        super().__init__(f"{uri} cannot be reached: {why}", hint="try again when the store answers")
+        self.uri = uri
+        self.why = why
+
+
 class DefinitionNotFound(RatoonError):
     """'module:loop' does not lead to a loop."""
 
@@ -303,6 +332,17 @@ class StoreDamaged(RatoonError):
 
 class ArtifactCorrupt(StoreDamaged):
     """A model's bytes do not have the digest that was recorded."""
+
+
+class FileCorrupt(StoreDamaged):
+    """A data file is missing, or its bytes are not those that were written."""
+
+    def __init__(self, path: str, why: str, *, missing: bool = False) -> None:
+        """Name the file and say what is wrong with it."""
+        super().__init__(f"{path} {why}", hint="restore the file from a backup")
+        self.path = path
+        self.why = why
+        self.missing = missing  # whether the file is not there at all
 
 
 class LogCorrupt(StoreDamaged):

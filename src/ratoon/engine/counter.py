@@ -106,8 +106,12 @@ class Counter:
         ratings: Sequence[float] | None,
         corrections: Sequence[object] | None,
         at: datetime,
+        known: Mapping[str, Columns] | None = None,
     ) -> Draft:
-        """Return feedback, and which of it is a complaint."""
+        """Return feedback, and which of it is a complaint.
+
+        `known` are the predictions that it is about; by default they are read.
+        """
         if ratings is None and corrections is None:
             raise RowsRefused("feedback needs ratings or corrections", hint="ratings=[-1, 1]")
         names = checked_ids(ids, len(list(ids)))
@@ -119,7 +123,7 @@ class Counter:
         for what, found in (("ratings", rated), ("corrections", wanted)):
             if len(found) != len(names):
                 raise LengthMismatch("ids", len(names), what, len(found))
-        known = self.store.predictions(names)
+        known = self.store.predictions(names) if known is None else known
         said: list[str] = []
         negative: list[str] = []
         for name, rating, correction in zip(names, rated, wanted, strict=True):

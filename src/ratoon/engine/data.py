@@ -17,6 +17,7 @@ from ratoon.core.times import Clock, duration
 from ratoon.engine import steps
 from ratoon.engine.pinning import unpinned
 from ratoon.engine.records import Records
+from ratoon.stores.memory import is_of_model
 from ratoon.stores.protocol import Forgotten, Keeping, Record, Store
 from ratoon.windows.pins import Pin
 from ratoon.windows.snapshot import DatasetSnapshot
@@ -110,10 +111,11 @@ class Data:
         entry = next(iter(self._store.entries(seq - 1)), None)
         if entry is None or entry.seq != seq:
             raise RowsRefused(f"there is no journal entry {seq}")
-        if entry.draft.kind in ("history", "labels"):
-            ordinals = (entry.joined,) if entry.joined else ()
-            return self._touched(entry.draft.ids, ordinals)
-        return self.blame(entry.draft.ids)
+        if entry.draft.kind == "history":
+            return self._touched((), (entry.joined,))
+        if is_of_model(entry.draft):
+            return self._touched(entry.draft.ids, ())  # they join nothing
+        return self.blame(entry.draft.ids)  # labels that came first were joined later
 
     def _touched(self, ids: tuple[str, ...], ordinals: tuple[RowRange, ...]) -> Touched:
         pins = tuple(pin for pin in self._store.pins() if _overlap(pin.rows, ordinals))

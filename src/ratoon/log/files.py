@@ -12,46 +12,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ratoon.core.errors import RatoonError, StoreDamaged
+from ratoon.core.errors import StoreDamaged
 
 _NAME = re.compile(r"rows-(\d{16})-(\d{16})-([0-9a-f]{64})\.parquet")
-
-
-class FileCorrupt(StoreDamaged):
-    """A data file is missing, or its bytes are not those that were written."""
-
-    def __init__(self, path: str, why: str, *, missing: bool = False) -> None:
-        """Name the file and say what is wrong with it."""
-        super().__init__(f"{path} {why}", hint="restore the file from a backup")
-        self.path = path
-        self.why = why
-        self.missing = missing  # whether the file is not there at all
-
-
-class TableChanged(RatoonError):
-    """Another process has committed to the table; nothing of this call was stored."""
-
-    transient = True
-
-    def __init__(self, table: str) -> None:
-        """Name the table."""
-        super().__init__(
-            f"another process has changed the table {table}; nothing of this call was stored",
-            hint="only one process may write to a table; see that no other does, and call again",
-        )
-        self.table = table
-
-
-class StoreUnreachable(RatoonError):
-    """An object store does not answer; what it holds is as it was."""
-
-    transient = True
-
-    def __init__(self, uri: str, why: str) -> None:
-        """Name what was asked for and say what went wrong."""
-        super().__init__(f"{uri} cannot be reached: {why}", hint="try again when the store answers")
-        self.uri = uri
-        self.why = why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

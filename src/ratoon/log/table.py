@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ratoon.core.errors import RowsRefused, SettingInvalid
+from ratoon.core.errors import FileCorrupt, RowsRefused, SettingInvalid
 from ratoon.log import table_reading as reading
 from ratoon.log import table_vacuum as vacuuming
-from ratoon.log.files import DataFile, FileCorrupt, TableState
+from ratoon.log.files import DataFile, TableState
 from ratoon.log.table_changing import Changes, discard
 from ratoon.log.table_checked import CheckedFiles
 from ratoon.log.table_commits import Change, DeltaLog

@@ -10,7 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from ratoon.log.files import DataFile, FileCorrupt, StoreUnreachable, read_name
+from ratoon.core.errors import FileCorrupt, StoreUnreachable
+from ratoon.log.files import DataFile, read_name
 from ratoon.log.table_storage import Stamp, Storage
 
 _AT_ONCE = 2  # one file is hashed while the next is read

@@ -12,18 +12,16 @@ from typing import Any, cast
 
 import pyarrow as pa
 
-from ratoon.core.errors import StoreDamaged, StoreFull, StoreUnwritable
+from ratoon.core.errors import (
+    StoreDamaged,
+    StoreFull,
+    StoreUnreachable,
+    StoreUnwritable,
+    TableChanged,
+)
 from ratoon.log import table_mending as mending
 from ratoon.log import wal_disk as disk
-from ratoon.log.files import (
-    DataFile,
-    FileList,
-    Span,
-    StoreUnreachable,
-    TableChanged,
-    TableState,
-    read_name,
-)
+from ratoon.log.files import DataFile, FileList, Span, TableState, read_name
 from ratoon.log.table_storage import local_root
 from ratoon.log.table_writing import SPANNED, stats
 
@@ -269,9 +267,15 @@ class DeltaLog:
 
     def _committed(self, state: TableState) -> int:
         """Make a commit durable, and get ready for the next one."""
+        from deltalake.exceptions import DeltaError  # noqa: PLC0415 - slow to import
+
         assert state.version is not None
         self._flush(state.version + 1)
-        self._delta.update_incremental()
+        try:
+            self._delta.update_incremental()
+        except (DeltaError, OSError) as error:
+            self.forget()
+            raise StoreUnwritable(self._uri, _told(error)) from error
         return state.version + 1
 
     def _flush(self, version: int) -> None:

@@ -41,12 +41,14 @@ class CheckedDataset(pads.FileSystemDataset):
         ]
         cast("Any", super()).__init__(fragments, state.schema, parquet, filesystem)
         self._checked = checked
+        self._whole: Any = self  # without a filter: pyarrow lists the files of such a one alone
         self._mask: Any = None
 
     def filter(self, expression: Any) -> Self:
         """Return the rows for which an expression is true, as a dataset."""
         found: Any = super().filter(expression)
         found._checked = self._checked  # noqa: SLF001 - pyarrow makes it without `__init__`
+        found._whole = self._whole  # noqa: SLF001
         found._mask = expression if self._mask is None else self._mask & expression  # noqa: SLF001
         return found
 
@@ -59,9 +61,8 @@ class CheckedDataset(pads.FileSystemDataset):
         wanted = named.get("filter")
         masks = [mask for mask in (self._mask, wanted) if mask is not None]
         mask = masks[0] & masks[1] if len(masks) > 1 else masks[0] if masks else None
-        above = cast("Any", super())
-        self._checked.check([fragment.path for fragment in above.get_fragments(mask)])
-        return above.scanner(*arguments, **named)
+        self._checked.check([fragment.path for fragment in self._whole.get_fragments(mask)])
+        return cast("Any", super()).scanner(*arguments, **named)
 
 
 def _known(file: DataFile, schema: pa.Schema) -> Any:

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ratoon.log.files import DataFile, FileCorrupt
+from ratoon.core.errors import FileCorrupt
+from ratoon.log.files import DataFile
 from ratoon.log.table_cache import Cache, Piece
 from ratoon.log.table_checked import CheckedFiles
 

@@ -14,8 +14,8 @@ from typing import Any, cast
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from ratoon.core.errors import SettingInvalid
-from ratoon.log.files import StoreUnreachable, read_name
+from ratoon.core.errors import SettingInvalid, StoreUnreachable
+from ratoon.log.files import read_name
 from ratoon.log.table_storage import LocalStorage, Stamp, Storage, local_root
 
 _SCHEMES = ("s3://", "s3a://")

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, cast
 
-from ratoon.core.errors import RatoonError, SettingInvalid, StoreDamaged
-from ratoon.log.files import DataFile, FileCorrupt
+from ratoon.core.errors import FileCorrupt, RatoonError, SettingInvalid, StoreDamaged
+from ratoon.log.files import DataFile
 from ratoon.log.table import RowTable
 from ratoon.stores.asking_views import BASE, VIEWS, Given, given, quoted, text, views
 from ratoon.stores.locking import locked, try_lock
@@ -79,7 +79,7 @@ class Asking:
         try:
             self._connection = _connected(memory, self._folder)
             self.given = given(_names(self._parts["predictions"]))
-            self._offer(target)
+            self._offer_whole(target)
         except BaseException:
             self._let_go()
             raise
@@ -135,6 +135,17 @@ class Asking:
         for damage in damaged([self._parts[name] for name in names], told):
             raise damage
         self._checked.update(names)
+
+    def _offer_whole(self, target: Target | None) -> None:
+        """Make the views; where a file cannot be read, name it."""
+        import duckdb  # noqa: PLC0415 - slow to import
+
+        try:
+            self._offer(target)
+        except duckdb.Error as error:
+            for damage in damaged(list(self._parts.values())):
+                raise damage from error
+            raise RatoonError(f"the tables cannot be read: {error}") from error
 
     def _offer(self, target: Target | None) -> None:
         """Make the views, then shut the door: no other file can be read, and none be written."""
