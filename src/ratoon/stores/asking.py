@@ -311,6 +311,7 @@ def _answering() -> Generator[None]:
 
 def _own_folder(below: Path) -> tuple[Path, Any]:
     """Return a new folder, and its lock; those of processes that died are deleted."""
+    below = below.absolute()  # DuckDB writes nothing to a folder that it knows by another path
     below.mkdir(parents=True, exist_ok=True)
     for other in below.glob("asking-*"):
         lock = try_lock(other / _LOCK) if (other / _LOCK).exists() else None

@@ -148,19 +148,28 @@ def _labelled(columns: Sequence[Given], target: Target | None) -> str:
     """Return predictions with their labels; the two know each other by their numbers.
 
     A label that came later names its prediction. One that came first was parked, and there the
-    prediction names its label.
+    prediction names its label. Features are joined once, at the end: what DuckDB keeps in memory
+    for that are the labels, which are narrow.
     """
-    picked = (
-        f"p.id, p.time, p.arrived_at, p.version, {_output('p.output', target)} AS output, "
-        f"{_listed(columns, 'p.')} {_label('l.', target)} AS label, l.time AS label_time, "
-        "l.arrived_at AS label_arrived_at, l.source AS label_source, p.row, p.seq, "
-        "l.row AS label_row, l.seq AS label_seq "
-        "FROM inside.all_predictions p JOIN inside.all_labels l ON"
+    label = "l.value, l.kind, l.time, l.arrived_at, l.source, l.row, l.seq"
+    later = (
+        f"SELECT l.ordinal, l.prediction AS partner, {label} "  # noqa: S608 - names of our own
+        "FROM inside.all_labels l WHERE l.ordinal IS NOT NULL"
     )
-    later, parked = "l.ordinal IS NOT NULL", "p.ordinal IS NOT NULL AND l.ordinal IS NULL"
+    parked = (
+        f"SELECT q.ordinal, q.row AS partner, {label} "  # noqa: S608 - names of our own
+        "FROM inside.all_predictions q JOIN inside.all_labels l ON q.label = l.row "
+        "WHERE q.ordinal IS NOT NULL AND l.ordinal IS NULL"
+    )
+    picked = (
+        f"l.ordinal, p.id, p.time, p.arrived_at, p.version, {_output('p.output', target)} "
+        f"AS output, {_listed(columns, 'p.')} {_label('l.', target)} AS label, "
+        "l.time AS label_time, l.arrived_at AS label_arrived_at, l.source AS label_source, "
+        "p.row, p.seq, l.row AS label_row, l.seq AS label_seq"
+    )
     return (
-        f"SELECT l.ordinal, {picked} l.prediction = p.row WHERE {later} UNION ALL "
-        f"SELECT p.ordinal, {picked} p.label = l.row WHERE {parked}"
+        f"SELECT {picked} FROM inside.all_predictions p "  # noqa: S608 - names are quoted
+        f"JOIN ({later} UNION ALL {parked}) l ON l.partner = p.row"
     )
 
 
