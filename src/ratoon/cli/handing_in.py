@@ -124,7 +124,7 @@ class Reading:
         """Tell whether a source is a file without types of its own, that can be read twice."""
         plain = source.lower().removesuffix(".gz")
         has_no_types = self.format == "csv" or (self.format is None and plain.endswith(".csv"))
-        return has_no_types and source != "-" and self.query is None
+        return has_no_types and self.query is None and Path(source).is_file()
 
 
 class PredictionsUnknown(RowsRefused):
@@ -211,9 +211,9 @@ def taken(asked: Asked, store: LocalStore, source: str) -> Taken:
     if store.alias("champion") is None:
         raise LoopNotStarted(asked.loop)
     read = stored = batches = 0
-    name = source if "://" in source else Path(source).name
+    name = _called(source)
     try:
-        with moving(f"reading {name}", "rows", lambda: _rows_in(source)) as moved:
+        with moving(f"reading {Path(name).name}", "rows", lambda: _rows_in(source)) as moved:
             for batch in _batches(asked, counter, source):
                 stored += _stored(asked.kind, counter, batch)
                 read += batch.num_rows
@@ -222,7 +222,7 @@ def taken(asked: Asked, store: LocalStore, source: str) -> Taken:
     except RowsRefused as error:
         refusal = error
     return Taken(
-        source=source,
+        source=name,
         rows=stored,
         batches=batches,
         left_out=read - stored,
@@ -232,13 +232,29 @@ def taken(asked: Asked, store: LocalStore, source: str) -> Taken:
     )
 
 
+def _called(source: str) -> str:
+    """Return a source as it may be shown: without a password.
+
+    >>> _called("postgresql://me:secret@host/shop?sslkey=mine")
+    'postgresql://me:***@host/shop'
+    """
+    if "://" not in source:
+        return source
+    import sqlalchemy as sa  # noqa: PLC0415 - slow to import
+
+    try:
+        return sa.make_url(source).set(query={}).render_as_string(hide_password=True)
+    except sa.exc.ArgumentError:
+        return source.partition("://")[0] + "://…"
+
+
 def _batches(asked: Asked, counter: Counter, source: str) -> Iterator[Any]:
     """Read a source; CSV says little of what its columns hold, and the loop knows that."""
     types = asked.reading.kinds()
     if asked.reading.is_csv(source):
         first = next(asked.reading.read(source, types), None)
-        names: list[str] = [] if first is None else first.column_names
-        types = dict(asked.kind.types(counter, names)) | types
+        if first is not None:
+            types = dict(asked.kind.types(counter, first.column_names)) | types
     return asked.reading.read(source, types)
 
 

@@ -126,6 +126,15 @@ def test_every_kind_of_source(run: Run, read: Read, home: Path, tmp_path: Path) 
     assert "1 label in 1 batch" in run(*args, input=given)
 
 
+def test_a_password_is_not_shown(read: Read, run: Run, home: Path, tmp_path: Path) -> None:
+    """The URL of a database is told without its password, and without its options."""
+    sqlite3.connect(tmp_path / "shop.db").close()
+    url = f"sqlite:///{tmp_path / 'shop.db'}?secret=hidden"
+    args = ("label", "fraud", url, "--query", "SELECT 'nobody' AS id, 'good' AS label")
+    assert "hidden" not in run(*args, "--home", home)
+    assert read(*args, "--home", home)["sources"][0]["source"].endswith("shop.db")
+
+
 def test_ids_are_needed(run: Run, home: Path, tmp_path: Path) -> None:
     """Without ids nothing is recorded: no label could ever find such a row."""
     table = scored(4)
@@ -214,6 +223,14 @@ def test_csv_is_read_as_the_loop_knows_it(home: Path, run: Run, tmp_path: Path) 
     assert "3 predictions" in run("record", "fraud", path, *SCORES, "--home", home)
     labels = to_csv(tmp_path / "l.csv", {"id": ["007", "9"], "label": ["good", "bad"]})
     assert "2 labels" in run("label", "fraud", labels, "--home", home)
+
+
+def test_a_file_without_rows(run: Run, home: Path, tmp_path: Path) -> None:
+    """A header alone is no error: nothing is stored."""
+    path = tmp_path / "empty.csv"
+    path.write_text("id,a,b,output\n")
+    text = run("record", "fraud", path, "--home", home)
+    assert text.startswith("0 predictions in 0 batches stored:")
 
 
 @pytest.mark.parametrize(
