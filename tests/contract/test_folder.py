@@ -197,6 +197,8 @@ def test_rows_beside_the_writer(home: Path) -> None:
     assert [(row["kind"], row["id"]) for row in refused] == [("labels", "p")]
     assert "1 before, 0 now" in str(refused[0]["why"])
     assert list(store.entries(6)) == []
+    store.forget(["p"])
+    assert list(store.refused()) == []
     store.close()
 
 

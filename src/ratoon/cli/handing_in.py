@@ -240,11 +240,12 @@ def _called(source: str) -> str:
     """
     if "://" not in source:
         return source
-    import sqlalchemy as sa  # noqa: PLC0415 - slow to import
+    from sqlalchemy import make_url  # noqa: PLC0415 - slow to import
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
 
     try:
-        return sa.make_url(source).set(query={}).render_as_string(hide_password=True)
-    except sa.exc.ArgumentError:
+        return make_url(source).set(query={}).render_as_string(hide_password=True)
+    except ArgumentError:
         return source.partition("://")[0] + "://…"
 
 

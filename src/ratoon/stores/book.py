@@ -99,6 +99,13 @@ class SqlBook:
         with self._writing() as writing:
             writing.refuse(bodies)
 
+    def forget_refused(self, ids: Sequence[str]) -> None:
+        """Erase rows that could not be taken in, by their ids."""
+        gone = set(ids)
+        if any(row["id"] in gone for row in self.refused()):
+            with self._writing() as writing:
+                writing.forget_refused(gone)
+
     def refused(self) -> Sequence[Mapping[str, Json]]:
         """Return the rows that could not be taken in."""
         return self._bodies("refused", dict[str, Any])

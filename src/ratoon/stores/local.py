@@ -141,9 +141,8 @@ class LocalStore:
         if not self._bell.rung():
             return
         self._take_in_events()
-        refused = list(take_in(self._folder / _INBOX, self.append))
-        if refused:
-            self._book.refuse([wire.dumps(_told(row)) for row in refused])
+        for row in take_in(self._folder / _INBOX, self.append):
+            self._book.refuse([wire.dumps(_told(row))])  # before the inbox lets go of it
 
     def _take_in_events(self) -> None:
         for position, body in self._book.inbox():
@@ -179,7 +178,9 @@ class LocalStore:
 
     def forget(self, ids: Sequence[str], /) -> Forgotten:
         """Erase all rows with these ids from every file."""
-        return self._log.forget(ids)
+        gone = self._log.forget(ids)
+        self._book.forget_refused(ids)
+        return gone
 
     @property
     def stale(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +55,15 @@ class Writing:
         start = self._next("position", "refused")
         rows = [{"position": start + n, "body": body} for n, body in enumerate(bodies)]
         self._insert("refused", rows)
+
+    def forget_refused(self, ids: AbstractSet[str]) -> None:
+        """Erase rows that could not be taken in, by their ids."""
+        table = self.tables["refused"]
+        asked = sa.select(table.c.position, table.c.body).where(table.c.loop == self.loop)
+        for row in self.connection.execute(asked).all():
+            if wire.loads(dict[str, Any], row.body)["id"] in ids:
+                place = (table.c.loop == self.loop, table.c.position == row.position)
+                self.connection.execute(table.delete().where(*place))
 
     def commit(self, record: Record) -> None:
         """Store what a turn changed."""
