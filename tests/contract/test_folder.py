@@ -116,7 +116,7 @@ def test_a_refused_write_leaves_nothing(home: Path, monkeypatch: pytest.MonkeyPa
         raise OSError(errno.ENOSPC, "no space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("ratoon.log.wal_disk.write_all", full)
+        patched.setattr("ratoon.log.disk.write_all", full)
         for draft in (predictions(["q"]), labels(["p2"], [1]), history([1]), tick()):
             with pytest.raises(StoreFull):
                 store.append(draft)

@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ratoon.log import wal_disk as disk
+from ratoon.log import disk
 from ratoon.log.table import RowTable
 
 APP = "test/crash"

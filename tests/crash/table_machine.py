@@ -16,7 +16,7 @@ from unittest import mock
 
 import numpy as np
 
-from ratoon.log import wal_disk as disk
+from ratoon.log import disk
 
 BLOCK = 512
 

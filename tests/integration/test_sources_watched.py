@@ -25,7 +25,7 @@ from ratoon.core.errors import (
     StoreNewer,
     StoreUnwritable,
 )
-from ratoon.sources import Watched, read, remembering, watching
+from ratoon.sources import Watched, read, watching
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(seconds=10)
@@ -318,12 +318,11 @@ def test_a_disk_that_takes_nothing(
     files.due(NOON)
     files.taken(first)
 
-    def fails(path: Path, body: bytes) -> None:
-        path.write_bytes(body[:5])
+    def fails(_: int) -> None:
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as broken:
-        broken.setattr(remembering, "_write", fails)
+        broken.setattr(os, "fsync", fails)
         with pytest.raises(kind):
             files.taken(second)
     assert [path.name for path in folder.parent.iterdir()] == ["incoming", "taken.json"]

@@ -81,8 +81,8 @@ def small_pieces() -> Iterator[None]:
         mock.patch("ratoon.log.table_writing.GROUP_ROWS", 4),
         mock.patch("ratoon.log.table.FILE_ROWS", 10),
         mock.patch("ratoon.log.table_commits.CHECKPOINT_EVERY", 3),
-        mock.patch("ratoon.log.wal_disk.flush"),
-        mock.patch("ratoon.log.wal_disk.flush_folder"),
+        mock.patch("ratoon.log.disk.flush"),
+        mock.patch("ratoon.log.disk.flush_folder"),
     ):
         yield
 

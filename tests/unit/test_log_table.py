@@ -26,8 +26,8 @@ from ratoon.core.errors import (
     TableChanged,
     ValueForbidden,
 )
+from ratoon.log import disk
 from ratoon.log import table as table_module
-from ratoon.log import wal_disk as disk
 from ratoon.log.table import RowTable
 from tests.unit.log_table_rows import APP, data_files, filled, rows_of, state_of
 

@@ -17,8 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ratoon.core.errors import FileCorrupt, StoreUnwritable
-from ratoon.log import table_vacuum, table_writing
-from ratoon.log import wal_disk as disk
+from ratoon.log import disk, table_vacuum, table_writing
 from ratoon.log.files import DataFile, FileList
 from ratoon.log.table import RowTable
 from ratoon.log.table_commits import DeltaLog

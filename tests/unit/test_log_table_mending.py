@@ -14,8 +14,7 @@ import pytest
 from deltalake import DeltaTable
 
 from ratoon.core.errors import StoreDamaged, StoreFull, StoreUnwritable
-from ratoon.log import table_commits, table_mending
-from ratoon.log import wal_disk as disk
+from ratoon.log import disk, table_commits, table_mending
 from ratoon.log.table import RowTable
 from ratoon.log.table_mending import Mark, commit_path, read_mark, set_mark
 from tests.unit.log_table_rows import APP, data_files, filled, rows_of, state_of

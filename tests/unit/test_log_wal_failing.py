@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from ratoon.core.errors import RatoonError, StoreFull, StoreUnwritable
-from ratoon.log import wal_disk
+from ratoon.log import disk
 from ratoon.log.wal import WalRecord, WalWriter, read_wal
 from tests.unit.wal_files import LIMIT_S, append, expect_ended, started
 
@@ -334,12 +334,12 @@ def test_the_cache_of_the_disk_is_flushed(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(fcntl, "fcntl", lambda *arguments: asked.append(arguments))
     monkeypatch.delattr(os, "fdatasync")
     monkeypatch.setattr(os, "fsync", asked.append)
-    wal_disk.flush(7)
+    disk.flush(7)
     monkeypatch.setattr(fcntl, "fcntl", failing(OSError(errno.ENOTSUP, "not supported")))
-    wal_disk.flush(8)
+    disk.flush(8)
     monkeypatch.setattr(fcntl, "fcntl", failing(BROKEN))
     with pytest.raises(OSError, match="Input/output error"):
-        wal_disk.flush(9)
+        disk.flush(9)
     assert asked == [(7, 51), 8]
 
 

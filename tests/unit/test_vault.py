@@ -12,8 +12,8 @@ from sklearn.linear_model import LinearRegression
 
 from ratoon.core.errors import ArtifactCorrupt
 from ratoon.core.versions import Artifact
+from ratoon.log.disk import write_durably
 from ratoon.stores import FileVault, MemoryVault, Vault, formats
-from ratoon.stores.vault import write_durably
 
 
 def model() -> LinearRegression:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ratoon.core.errors import LengthMismatch, SettingInvalid
 from ratoon.core.settings import whole
+from ratoon.log.disk import make_folder
 from ratoon.log.ids_columns import (
     Columns,
     Keys,
@@ -23,7 +24,6 @@ from ratoon.log.ids_columns import (
     joined,
     sorted_newest,
 )
-from ratoon.log.ids_files import make_folder
 from ratoon.log.ids_listing import (
     forget,
     listing_of,

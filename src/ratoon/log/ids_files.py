@@ -7,22 +7,13 @@ import os
 from pathlib import Path
 from typing import IO
 
+from ratoon.log.disk import flush_folder
+
 
 def sync_file(file: IO[bytes]) -> None:
     """Hand what was written to `file` to the disk, and wait until it lies there."""
     file.flush()
     os.fsync(file.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Wait until the names in `folder` lie on the disk."""
-    if os.name == "nt":  # pragma: no cover - Windows cannot open a folder to flush it
-        return
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 def replace_file(path: Path, body: bytes) -> None:
@@ -35,9 +26,9 @@ def replace_file(path: Path, body: bytes) -> None:
     with aside.open("wb") as file:
         file.write(body)
         sync_file(file)
-    sync_folder(path.parent)
+    flush_folder(path.parent)
     aside.replace(path)
-    sync_folder(path.parent)
+    flush_folder(path.parent)
 
 
 def mapped(path: Path, length: int) -> mmap.mmap:
@@ -62,11 +53,3 @@ def let_go(mapping: mmap.mmap) -> None:
 def aside_of(path: Path) -> Path:
     """Return the name under which `replace_file` first writes; what lies there was never whole."""
     return path.with_name(f"{path.name}.aside")
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder with its parents, each of them on the disk before something is in it."""
-    missing = [part for part in (folder, *folder.parents) if not part.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for part in reversed(missing):
-        sync_folder(part.parent)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ratoon.core.errors import LengthMismatch, SettingInvalid, StoreDamaged
 from ratoon.core.settings import whole
-from ratoon.log.ids_files import aside_of, let_go, make_folder, mapped, sync_file
+from ratoon.log.disk import make_folder
+from ratoon.log.ids_files import aside_of, let_go, mapped, sync_file
 from ratoon.log.places_state import HINT, NOTHING, Changes, State, read_state, write_state
 
 LIMIT = 2**47 - 1

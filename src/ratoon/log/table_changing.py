@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ratoon.log import disk
 from ratoon.log import table_vacuum as vacuuming
-from ratoon.log import wal_disk as disk
 from ratoon.log.files import DataFile, TableState
 from ratoon.log.table_columns import kinds
 from ratoon.log.table_commits import Change, DeltaLog

@@ -19,8 +19,8 @@ from ratoon.core.errors import (
     StoreUnwritable,
     TableChanged,
 )
+from ratoon.log import disk
 from ratoon.log import table_mending as mending
-from ratoon.log import wal_disk as disk
 from ratoon.log.files import DataFile, FileList, Span, TableState, read_name
 from ratoon.log.table_storage import local_root
 from ratoon.log.table_writing import SPANNED, stats

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ratoon.core.errors import StoreDamaged
-from ratoon.log import wal_disk as disk
+from ratoon.log import disk
 from ratoon.log.files import read_name
 from ratoon.log.table_storage import LOG, OWN, flush_path, write_flushed
 

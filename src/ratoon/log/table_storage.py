@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from ratoon.log import wal_disk as disk
+from ratoon.log import disk
 from ratoon.log.files import read_name
 
 OWN = "_ratoon"  # beside the data; readers of Delta tables pass over names that begin so

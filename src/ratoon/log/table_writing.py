@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ratoon.log import wal_disk as disk
+from ratoon.log import disk
 from ratoon.log.files import DataFile, Span
 from ratoon.log.table_columns import conformed, kinds
 from ratoon.log.table_storage import Storage

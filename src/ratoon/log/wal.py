@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from ratoon.core.errors import RowsRefused, SettingInvalid, StoreUnwritable
-from ratoon.log import wal_disk as disk
+from ratoon.log import disk
 from ratoon.log import wal_format as layout
 from ratoon.log.wal_file import OpenFile, begin_file, mend
 from ratoon.log.wal_reading import WalRecord, read_wal

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ratoon.log import wal_disk as disk
+from ratoon.log import disk
 from ratoon.log import wal_format as layout
 from ratoon.log.wal_format import Ending, Header
 from ratoon.log.wal_reading import WalFile, open_file

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TypeAlias
 
-from ratoon.core.errors import StoreDamaged, StoreFull, StoreNewer, StoreUnwritable
+from ratoon.core.errors import StoreDamaged, StoreNewer
+from ratoon.log import disk
 
 _SCHEMA = 1
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 Look: TypeAlias = tuple[int, int, int]
 """How a file looks: its size in bytes, and when content and entry were changed, in nanoseconds."""
@@ -69,32 +67,5 @@ def save(path: Path, files: Mapping[str, FileTaken]) -> None:
     # Not by `wire`, which is made for records, and slow for a hundred thousand of them.
     about = {name: {key: getattr(file, key) for key in _KEYS} for name, file in files.items()}
     body = json.dumps({"schema": _SCHEMA, "files": about}).encode()
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            _write(aside, body)
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
-        _flush_folder(path.parent)
-    except OSError as error:
-        kind = StoreFull if error.errno in _FULL else StoreUnwritable
-        raise kind(str(path), error.strerror or str(error)) from error
-
-
-def _write(path: Path, body: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(body)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    if os.name == "nt":  # pragma: no cover - Windows cannot open a folder to flush it
-        return
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
+    with disk.writing(path):
+        disk.write_durably(path, body)

@@ -16,7 +16,7 @@ import numpy as np
 from ratoon.core.errors import SettingInvalid, StoreDamaged, StoreUnwritable
 from ratoon.core.events import Event
 from ratoon.core.measuring import RowRange
-from ratoon.log import wal_disk as disk
+from ratoon.log import disk
 from ratoon.log.wal import WalWriter, read_wal
 from ratoon.stores import shapes
 from ratoon.stores.addresses import make_ids
@@ -48,7 +48,6 @@ from ratoon.stores.protocol import (
 from ratoon.stores.pruning import prune
 from ratoon.stores.resolving import Resolved, resolve
 from ratoon.stores.shelves import Shelves
-from ratoon.stores.vault import write_durably
 from ratoon.windows.pins import ranges
 
 _EPOCH_BITS = 32
@@ -365,7 +364,7 @@ def table_place(folder: Path, asked: str | None, writable: bool) -> str:  # noqa
         if (folder / "journal").exists():
             raise SettingInvalid("tables", "None: they lie in the loop's folder already", asked)
         disk.make_folder(folder)
-        write_durably(note, json.dumps({"tables": asked}).encode())
+        disk.write_durably(note, json.dumps({"tables": asked}).encode())
     return known or asked or str(folder)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ratoon.stores.vault import write_durably
+from ratoon.log import disk
 
 _HEAD = "# reference: snapshot "
 
@@ -66,6 +66,6 @@ class FileRuleBook:
         if before is not None:
             earlier = sorted(self.path.parent.glob(f"{self.path.stem}.*.toml"))
             aside = self.path.with_name(f"{self.path.stem}.{len(earlier) + 1:04d}.toml")
-            write_durably(aside, before.text.encode())
+            disk.write_durably(aside, before.text.encode())
         body = f"{_HEAD}{rules.reference}\n{rules.text}"
-        write_durably(self.path, body.encode())
+        disk.write_durably(self.path, body.encode())

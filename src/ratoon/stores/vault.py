@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from ratoon.core.errors import ArtifactCorrupt
 from ratoon.core.versions import Artifact
+from ratoon.log import disk
 from ratoon.stores import formats
 
 _RESTORE = "restore the file from a backup, or roll back to another version"
@@ -55,7 +54,7 @@ class FileVault:
         """Write the model's bytes under their SHA-256."""
         body, kind = formats.dump(model)
         name = hashlib.sha256(body).hexdigest()
-        write_durably(self._model_path(name), body)
+        disk.write_durably(self._model_path(name), body)
         return Artifact(sha256=name, size=len(body), format=kind)
 
     def model(self, artifact: Artifact, /) -> Any:
@@ -73,38 +72,3 @@ class FileVault:
 
     def _model_path(self, name: str) -> Path:
         return self.home / "models" / name[:2] / name
-
-
-def write_durably(path: Path, body: bytes) -> None:
-    """Write aside, flush to the disk, rename, flush the folder; an equal file stays as it is."""
-    if path.exists() and path.read_bytes() == body:
-        return
-    _make_folder(path.parent)
-    aside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
-    try:
-        with aside.open("wb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
-    _flush_folder(path.parent)
-
-
-def _make_folder(folder: Path) -> None:
-    """Make a folder with its parents, each of them on the disk before something is in it."""
-    missing = [part for part in (folder, *folder.parents) if not part.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for part in reversed(missing):
-        _flush_folder(part.parent)
-
-
-def _flush_folder(folder: Path) -> None:
-    if os.name == "nt":  # pragma: no cover - Windows cannot open a folder to flush it
-        return
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

@@ -1,4 +1,4 @@
-"""What the write-ahead files ask of the operating system."""
+"""What is asked of the operating system, so that what was written survives a cut of the power."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import errno
 import importlib
 import os
 import sys
+import threading
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
@@ -60,6 +61,23 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for part in reversed(missing):
         flush_folder(part.parent)
+
+
+def write_durably(path: Path, body: bytes) -> None:
+    """Write aside, flush to the disk, rename, flush the folder; an equal file stays as it is."""
+    if path.exists() and path.read_bytes() == body:
+        return
+    make_folder(path.parent)
+    aside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
+    try:
+        with aside.open("wb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+    flush_folder(path.parent)
 
 
 def open_to_append(path: Path, *flags: int) -> int:
