@@ -29,12 +29,12 @@ from ratoon.windows.rules import (
     infer,
     to_text,
 )
-from ratoon.windows.rules_chance import log_excess
-from ratoon.windows.rules_columns import view
-from ratoon.windows.rules_data import grouped
-from ratoon.windows.rules_repeats import hashes, repeats
-from ratoon.windows.rules_units import change_of_unit, conversions
-from ratoon.windows.rules_values import ColumnRule
+from ratoon.windows.rules.chance import log_excess
+from ratoon.windows.rules.columns import view
+from ratoon.windows.rules.data import grouped
+from ratoon.windows.rules.repeats import hashes, repeats
+from ratoon.windows.rules.units import change_of_unit, conversions
+from ratoon.windows.rules.values import ColumnRule
 
 EXAMPLES = settings(max_examples=60, deadline=None)
 FEW = st.sampled_from([0.0, -0.0, 1.0, 2.5, -1.0, 9999.0])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ratoon.core.schema import Column, Schema
 from ratoon.windows.judged import Target
 from ratoon.windows.rows import Rows
-from ratoon.windows.rules_data import Dataset
+from ratoon.windows.rules.data import Dataset
 
 BATCH = 250
 BATCHES = 24

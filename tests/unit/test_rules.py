@@ -25,7 +25,7 @@ from ratoon.windows.rules import (
     infer,
     renewed,
 )
-from ratoon.windows.rules_data import grouped
+from ratoon.windows.rules.data import grouped
 from tests.docs.pages import read, sections, tables
 from tests.unit.rules_world import HOUR, START, changed, world
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ratoon.windows.rules_chance import design_effect, log_above, log_excess
+from ratoon.windows.rules.chance import design_effect, log_above, log_excess
 
 
 @pytest.mark.parametrize(

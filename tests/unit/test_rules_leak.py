@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import mutual_info_score, roc_auc_score
 
-from ratoon.windows.rules_leak import association, midranks, telling
+from ratoon.windows.rules.leak import association, midranks, telling
 
 CHANCE = np.random.default_rng(0)
 N = 600

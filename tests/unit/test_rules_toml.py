@@ -21,7 +21,7 @@ from ratoon.windows.rules import (
     infer,
     to_text,
 )
-from ratoon.windows.rules_toml import TOLD
+from ratoon.windows.rules.toml import TOLD
 from tests.unit.rules_world import world
 
 RULES_OF_ALL = infer(world(np.random.default_rng(0), 1000), entity="city").rules

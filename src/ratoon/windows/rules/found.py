@@ -11,8 +11,8 @@ import numpy as np
 
 from ratoon.core.wire import Json, to_json
 from ratoon.windows.judged import Floats
-from ratoon.windows.rules_data import Dataset, Groups, Mask
-from ratoon.windows.rules_values import RULES, DataRules, Level, Severity
+from ratoon.windows.rules.data import Dataset, Groups, Mask
+from ratoon.windows.rules.values import RULES, DataRules, Level, Severity
 
 ROWS_KEPT = 100
 """How many rows a finding names."""

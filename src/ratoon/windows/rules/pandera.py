@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ratoon.core.schema import Kind
-from ratoon.windows.rules_numbers import fences
-from ratoon.windows.rules_values import ColumnRule, DataRules
+from ratoon.windows.rules.numbers import fences
+from ratoon.windows.rules.values import ColumnRule, DataRules
 
 _DTYPES: dict[Kind, str] = {
     "number": "float64",

@@ -10,11 +10,11 @@ import numpy as np
 
 from ratoon.core.schema import Kind
 from ratoon.windows.judged import Floats
-from ratoon.windows.rules_chance import log_excess
-from ratoon.windows.rules_columns import Sorted, View
-from ratoon.windows.rules_data import Mask, Places
-from ratoon.windows.rules_found import Breach, Case, Judgement, Told, number, percent, told
-from ratoon.windows.rules_values import ColumnRule, Usual
+from ratoon.windows.rules.chance import log_excess
+from ratoon.windows.rules.columns import Sorted, View
+from ratoon.windows.rules.data import Mask, Places
+from ratoon.windows.rules.found import Breach, Case, Judgement, Told, number, percent, told
+from ratoon.windows.rules.values import ColumnRule, Usual
 
 NUMBERS: tuple[float, ...] = (
     *(0.0, -1.0, -9.0, -99.0, -999.0, -9999.0, -99999.0, -999999.0, -9999999.0, -999999999.0),

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from ratoon.windows.judged import Floats
 from ratoon.windows.rows import Array, missing
-from ratoon.windows.rules_chance import log_above
-from ratoon.windows.rules_columns import View, encoded
-from ratoon.windows.rules_data import Groups, Mask, Places, grouped
-from ratoon.windows.rules_found import Breach, Case, Judgement, Told, percent, told
-from ratoon.windows.rules_gaps import rowwise
+from ratoon.windows.rules.chance import log_above
+from ratoon.windows.rules.columns import View, encoded
+from ratoon.windows.rules.data import Groups, Mask, Places, grouped
+from ratoon.windows.rules.found import Breach, Case, Judgement, Told, percent, told
+from ratoon.windows.rules.gaps import rowwise
 
 _FEW = 5  # groups
 _PIECE = 50  # rows

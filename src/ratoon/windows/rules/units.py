@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ratoon.windows.judged import Floats
-from ratoon.windows.rules_chance import log_excess
-from ratoon.windows.rules_columns import Sorted
-from ratoon.windows.rules_data import Mask, Places
-from ratoon.windows.rules_found import Breach, Case, Judgement, Told, number, told
-from ratoon.windows.rules_values import ColumnRule
+from ratoon.windows.rules.chance import log_excess
+from ratoon.windows.rules.columns import Sorted
+from ratoon.windows.rules.data import Mask, Places
+from ratoon.windows.rules.found import Breach, Case, Judgement, Told, number, told
+from ratoon.windows.rules.values import ColumnRule
 
 _PRESENT = 50  # values that a group has at least
 _SHAPE = 3  # different quantiles that a column has at least, to be recognised

@@ -8,11 +8,11 @@ import numpy as np
 
 from ratoon.windows.judged import Floats
 from ratoon.windows.rows import Array
-from ratoon.windows.rules_chance import log_excess
-from ratoon.windows.rules_data import Mask
-from ratoon.windows.rules_found import Breach, Case, Finding, Judgement, Told, kept, percent, told
-from ratoon.windows.rules_gaps import rowwise
-from ratoon.windows.rules_repeats import coded
+from ratoon.windows.rules.chance import log_excess
+from ratoon.windows.rules.data import Mask
+from ratoon.windows.rules.found import Breach, Case, Finding, Judgement, Told, kept, percent, told
+from ratoon.windows.rules.gaps import rowwise
+from ratoon.windows.rules.repeats import coded
 
 _YEAR_US = 31_557_600_000_000.0
 _SECOND_US = 1_000_000.0

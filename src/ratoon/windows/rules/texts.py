@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ratoon.windows.rules_chance import log_above, log_excess
-from ratoon.windows.rules_columns import View
-from ratoon.windows.rules_data import Mask
-from ratoon.windows.rules_found import Breach, Case, Judgement, Told, percent, told
-from ratoon.windows.rules_sentinels import is_sentinel
-from ratoon.windows.rules_values import ColumnRule
+from ratoon.windows.rules.chance import log_above, log_excess
+from ratoon.windows.rules.columns import View
+from ratoon.windows.rules.data import Mask
+from ratoon.windows.rules.found import Breach, Case, Judgement, Told, percent, told
+from ratoon.windows.rules.sentinels import is_sentinel
+from ratoon.windows.rules.values import ColumnRule
 
 _HALF = 0.5  # share of unknown texts from which they are looked at
 _SAME = 0.9  # share of those that another spelling, or another column, explains

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 from ratoon.core.errors import SettingInvalid
 from ratoon.core.times import EPOCH
-from ratoon.windows.rules_values import (
+from ratoon.windows.rules.values import (
     RULES,
     ClassRule,
     ColumnRule,

@@ -10,20 +10,20 @@ import numpy as np
 
 from ratoon.windows.judged import Floats
 from ratoon.windows.rows import Array
-from ratoon.windows.rules_columns import Sorted, View, in_order, view
-from ratoon.windows.rules_data import Mask
-from ratoon.windows.rules_found import Breach, Case, Finding, failing, percent
-from ratoon.windows.rules_gaps import constant, infinite, nulls, one_value
-from ratoon.windows.rules_leak import leaks
-from ratoon.windows.rules_numbers import numbers
-from ratoon.windows.rules_repeats import duplicates, hashes, ids
-from ratoon.windows.rules_schema import comparable
-from ratoon.windows.rules_sentinels import in_texts, odd_end
-from ratoon.windows.rules_texts import categories
-from ratoon.windows.rules_texts import swapped as swapped_texts
-from ratoon.windows.rules_times import entities, moment, split, time_travel
-from ratoon.windows.rules_units import swapped
-from ratoon.windows.rules_values import LEVELS, ColumnRule
+from ratoon.windows.rules.columns import Sorted, View, in_order, view
+from ratoon.windows.rules.data import Mask
+from ratoon.windows.rules.found import Breach, Case, Finding, failing, percent
+from ratoon.windows.rules.gaps import constant, infinite, nulls, one_value
+from ratoon.windows.rules.leak import leaks
+from ratoon.windows.rules.numbers import numbers
+from ratoon.windows.rules.repeats import duplicates, hashes, ids
+from ratoon.windows.rules.schema import comparable
+from ratoon.windows.rules.sentinels import in_texts, odd_end
+from ratoon.windows.rules.texts import categories
+from ratoon.windows.rules.texts import swapped as swapped_texts
+from ratoon.windows.rules.times import entities, moment, split, time_travel
+from ratoon.windows.rules.units import swapped
+from ratoon.windows.rules.values import LEVELS, ColumnRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from ratoon.windows.judged import Floats
-from ratoon.windows.rules_chance import log_excess
-from ratoon.windows.rules_columns import Sorted, View, at_levels
-from ratoon.windows.rules_data import Mask, Places
-from ratoon.windows.rules_found import Breach, Case, Judgement, Told, failing, number, percent, told
-from ratoon.windows.rules_gaps import rowwise
-from ratoon.windows.rules_sentinels import in_numbers
-from ratoon.windows.rules_units import change_of_unit, in_column
-from ratoon.windows.rules_values import ColumnRule
+from ratoon.windows.rules.chance import log_excess
+from ratoon.windows.rules.columns import Sorted, View, at_levels
+from ratoon.windows.rules.data import Mask, Places
+from ratoon.windows.rules.found import Breach, Case, Judgement, Told, failing, number, percent, told
+from ratoon.windows.rules.gaps import rowwise
+from ratoon.windows.rules.sentinels import in_numbers
+from ratoon.windows.rules.units import change_of_unit, in_column
+from ratoon.windows.rules.values import ColumnRule
 
 _TEN_YEARS_US = 315_576_000_000_000.0
 

@@ -6,14 +6,14 @@ import numpy as np
 
 from ratoon.core.schema import Column
 from ratoon.windows.judged import Floats, Target
-from ratoon.windows.rules_chance import design_effect
-from ratoon.windows.rules_columns import View, at_levels, view
-from ratoon.windows.rules_data import Dataset, grouped
-from ratoon.windows.rules_leak import association, telling
-from ratoon.windows.rules_repeats import hashes, repeats
-from ratoon.windows.rules_sentinels import is_sentinel, usual_numbers
-from ratoon.windows.rules_times import microseconds
-from ratoon.windows.rules_values import (
+from ratoon.windows.rules.chance import design_effect
+from ratoon.windows.rules.columns import View, at_levels, view
+from ratoon.windows.rules.data import Dataset, grouped
+from ratoon.windows.rules.leak import association, telling
+from ratoon.windows.rules.repeats import hashes, repeats
+from ratoon.windows.rules.sentinels import is_sentinel, usual_numbers
+from ratoon.windows.rules.times import microseconds
+from ratoon.windows.rules.values import (
     CATEGORIES,
     KEPT_OPEN,
     ClassRule,

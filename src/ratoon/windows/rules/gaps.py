@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ratoon.windows.judged import Floats
-from ratoon.windows.rules_chance import log_above, log_excess
-from ratoon.windows.rules_columns import Sorted, View
-from ratoon.windows.rules_data import Groups, Mask
-from ratoon.windows.rules_found import Breach, Case, Finding, Judgement, Told, kept, percent, told
-from ratoon.windows.rules_values import ColumnRule
+from ratoon.windows.rules.chance import log_above, log_excess
+from ratoon.windows.rules.columns import Sorted, View
+from ratoon.windows.rules.data import Groups, Mask
+from ratoon.windows.rules.found import Breach, Case, Finding, Judgement, Told, kept, percent, told
+from ratoon.windows.rules.values import ColumnRule
 
 _PRESENT = 50  # values that a group has at least, to be called constant
 _FEW = 0.05  # share of the commonest value, above which a column has few values

@@ -6,9 +6,9 @@ import numpy as np
 
 from ratoon.core.schema import Kind
 from ratoon.windows.rows import Array, missing
-from ratoon.windows.rules_found import Breach, Case, Finding, Told
-from ratoon.windows.rules_gaps import rowwise
-from ratoon.windows.rules_values import ColumnRule
+from ratoon.windows.rules.found import Breach, Case, Finding, Told
+from ratoon.windows.rules.gaps import rowwise
+from ratoon.windows.rules.values import ColumnRule
 
 
 def schema(case: Case) -> list[Breach]:

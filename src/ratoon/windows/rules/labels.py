@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from ratoon.windows.judged import Floats, Scalar
-from ratoon.windows.rules_chance import log_excess
-from ratoon.windows.rules_columns import in_order, view
-from ratoon.windows.rules_data import Groups, Mask, Places
-from ratoon.windows.rules_found import Breach, Case, Judgement, Told, number, percent, told
-from ratoon.windows.rules_gaps import rowwise
-from ratoon.windows.rules_numbers import numbers
-from ratoon.windows.rules_sentinels import is_sentinel
-from ratoon.windows.rules_values import ClassRule, ColumnRule, LabelRule
+from ratoon.windows.rules.chance import log_excess
+from ratoon.windows.rules.columns import in_order, view
+from ratoon.windows.rules.data import Groups, Mask, Places
+from ratoon.windows.rules.found import Breach, Case, Judgement, Told, number, percent, told
+from ratoon.windows.rules.gaps import rowwise
+from ratoon.windows.rules.numbers import numbers
+from ratoon.windows.rules.sentinels import is_sentinel
+from ratoon.windows.rules.values import ClassRule, ColumnRule, LabelRule
 
 _GONE = 0.02  # of its usual share: so rare is a class that has disappeared
 _ODDS = 100.0  # times the odds of a class, from which drift is no explanation

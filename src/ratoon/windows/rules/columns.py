@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ratoon.core.schema import Kind
 from ratoon.windows.judged import Floats
 from ratoon.windows.rows import Array, missing
-from ratoon.windows.rules_data import Groups, Mask, Places
-from ratoon.windows.rules_values import LEVELS
+from ratoon.windows.rules.data import Groups, Mask, Places
+from ratoon.windows.rules.values import LEVELS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,12 +1,4 @@
-"""Data checks before a training: rules from a reference, and the rows that break them.
-
-    made = infer(reference)             # the rules, and what is odd about the reference itself
-    text = to_text(made.rules)          # TOML that a person may read and edit
-    rules = from_text(text)
-    findings = check(rules, training)   # what breaks them, in which batch, and what to set aside
-
-Nothing here reads or writes a file, or looks at a clock.
-"""
+"""Rules inferred from a reference, and data held to them."""
 
 from __future__ import annotations
 
@@ -16,33 +8,14 @@ from datetime import datetime
 import numpy as np
 
 from ratoon.core.errors import BatchEmpty, SettingInvalid
-from ratoon.windows.rules_checks import columns, doubts, rows, too_many
-from ratoon.windows.rules_data import Dataset, Mask, grouped
-from ratoon.windows.rules_found import Case, Finding, Findings, ordered
-from ratoon.windows.rules_infer import described
-from ratoon.windows.rules_labels import labels
-from ratoon.windows.rules_pandera import to_pandera_code
-from ratoon.windows.rules_schema import schema
-from ratoon.windows.rules_times import too_few
-from ratoon.windows.rules_toml import from_text, to_text
-from ratoon.windows.rules_values import RULES, ColumnRule, DataRules, Tolerances
-
-__all__ = [
-    "RULES",
-    "ColumnRule",
-    "DataRules",
-    "Dataset",
-    "Finding",
-    "Findings",
-    "Inferred",
-    "Tolerances",
-    "check",
-    "from_text",
-    "infer",
-    "renewed",
-    "to_pandera_code",
-    "to_text",
-]
+from ratoon.windows.rules.checks import columns, doubts, rows, too_many
+from ratoon.windows.rules.data import Dataset, Mask, grouped
+from ratoon.windows.rules.found import Case, Findings, ordered
+from ratoon.windows.rules.infer import described
+from ratoon.windows.rules.labels import labels
+from ratoon.windows.rules.schema import schema
+from ratoon.windows.rules.times import too_few
+from ratoon.windows.rules.values import ColumnRule, DataRules, Tolerances
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratoon.windows.judged import Floats
-from ratoon.windows.rules_columns import View
-from ratoon.windows.rules_data import Mask
-from ratoon.windows.rules_found import Breach, Case, Judgement, Told, told
-from ratoon.windows.rules_values import ColumnRule
+from ratoon.windows.rules.columns import View
+from ratoon.windows.rules.data import Mask
+from ratoon.windows.rules.found import Breach, Case, Judgement, Told, told
+from ratoon.windows.rules.values import ColumnRule
 
 _PARTS = 32
 _ROWS_A_PART = 20
