@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import signal
 import subprocess
@@ -18,10 +17,10 @@ import pytest
 from ratoon.core.errors import StoreFull
 from ratoon.log.table import RowTable
 from tests.crash import table_life as life
+from tests.crash.images import mount, new_image
 from tests.crash.table_machine import Cut, Machine
 
 ROOT = Path(__file__).resolve().parents[2]
-IMAGE_BYTES = 24 * 2**20
 SMALL_BYTES = 12 * 2**20
 LIMIT_S = 60
 
@@ -92,38 +91,6 @@ def test_killed(tmp_path: Path) -> None:
     assert told.appended == life.ENTRIES
 
 
-@pytest.fixture
-def mounts() -> Iterator[list[Path]]:
-    """Return a list for the folders that are to be unmounted in the end."""
-    mounted: list[Path] = []
-    yield mounted
-    for folder in reversed(mounted):
-        subprocess.run(["umount", "-l", folder], check=False)
-
-
-def new_image(path: Path, size: int) -> None:
-    """Make an image that holds an empty ext4, or skip."""
-    make = shutil.which("mkfs.ext4", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
-    if sys.platform != "linux" or not make or not shutil.which("mount"):
-        pytest.skip("mkfs.ext4 and mount are needed")
-    with path.open("wb") as file:
-        file.truncate(size)
-    subprocess.run([make, "-q", "-F", path], check=True, capture_output=True)
-
-
-def mount(image: Path, folder: Path, mounts: list[Path]) -> None:
-    """Mount an image, or skip where this process may not.
-
-    Its journal is committed when somebody flushes, and else not: what nobody waits for is lost.
-    """
-    folder.mkdir(exist_ok=True)
-    command = ["mount", "-o", "loop,commit=1000", image, folder]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"an image cannot be mounted here: {done.stderr.strip()}")
-    mounts.append(folder)
-
-
 def after_the_cut(image: Path, told: life.Told, mounts: list[Path]) -> None:
     """Check what a machine finds that starts now, on a copy of the image."""
     copy, folder = image.with_suffix(".copy"), image.with_name("after")
@@ -142,7 +109,7 @@ def test_power_cut(tmp_path: Path, mounts: list[Path]) -> None:
     The copy, mounted, has all that was acknowledged, and whole rows alone.
     """
     image = tmp_path / "image"
-    new_image(image, IMAGE_BYTES)
+    new_image(image)
     mount(image, tmp_path / "live", mounts)
     told = life.Told()
     with living(tmp_path / "live" / "table") as process:
@@ -154,7 +121,7 @@ def test_power_cut(tmp_path: Path, mounts: list[Path]) -> None:
 def test_power_cut_without_flushes(tmp_path: Path, mounts: list[Path]) -> None:
     """Without flushes the same life loses what it acknowledged: the test above can fail."""
     image = tmp_path / "image"
-    new_image(image, IMAGE_BYTES)
+    new_image(image)
     mount(image, tmp_path / "live", mounts)
     told = life.Told()
     with living(tmp_path / "live" / "table", "careless") as process:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,10 +16,9 @@ from ratoon.core.errors import StoreFull
 from ratoon.core.measuring import RowRange
 from ratoon.stores.folder import open_folder, open_known
 from ratoon.testing.drafts import labels, predicted, predictions
+from tests.crash.images import cut, mount, new_image
 from tests.crash.store_writer import NAME, ROWS, ids_of, values_of
-from tests.crash.test_wal_power import first_lines, freeze, mounted_image, mounts, new_image
-
-__all__ = ["mounts"]
+from tests.crash.test_wal_power import first_lines
 
 LIMIT_S = 120
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,18 +90,14 @@ def test_power_cut(tmp_path: Path, mounts: list[Path]) -> None:
     said = b""
     for round_ in range(3):
         folder = tmp_path / f"mounted {round_}"
-        mounted_image(image, folder, mounts)
+        mount(image, folder, mounts)
         with filling(folder / "home", next_batch(said) if said else 0) as process:
             said += first_lines(process, 50 + 33 * round_)
-            freeze(folder)
             copy = tmp_path / f"{round_ + 1}.img"
-            shutil.copy(image, copy)
-            assert process.stdout
-            said += process.stdout.read()
-            process.wait(LIMIT_S)
+            said += cut(image, folder, process, copy)
         image = copy
     folder = tmp_path / "in the end"
-    mounted_image(image, folder, mounts)
+    mount(image, folder, mounts)
     assert expect_all(folder / "home", said) >= 5 * 50
 
 
@@ -112,7 +106,7 @@ def test_disk_full(tmp_path: Path, mounts: list[Path]) -> None:
     image = tmp_path / "small.img"
     new_image(image)
     folder = tmp_path / "mounted"
-    mounted_image(image, folder, mounts)
+    mount(image, folder, mounts)
     store = open_folder(folder / "home", NAME)
     store.append(predictions(["first"], predicted(1)))
     filler = folder / "filler"

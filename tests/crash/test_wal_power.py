@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import threading
@@ -20,10 +19,10 @@ from hypothesis import strategies as st
 
 from ratoon.core.errors import StoreUnwritable
 from ratoon.log.wal import WalWriter, read_wal
+from tests.crash.images import cut, mount, new_image
 from tests.crash.wal_machine import Machine, PowerCut
 
 LIMIT_S = 60
-IMAGE_BYTES = 24 * 2**20
 # Threads append and wait, and say what was acknowledged, each number in a line.
 WRITER = """
 import os, sys, threading
@@ -109,72 +108,26 @@ def test_killed(threads: int, tmp_path: Path) -> None:
         assert wal.next_number > 40
 
 
-@pytest.fixture
-def mounts() -> Iterator[list[Path]]:
-    """Return a list for the folders that are to be unmounted in the end."""
-    mounted: list[Path] = []
-    yield mounted
-    for folder in reversed(mounted):
-        subprocess.run(["umount", "-l", folder], check=False)
-
-
-def mounted_image(image: Path, folder: Path, mounts: list[Path]) -> None:
-    """Mount an image, or skip where this process may not."""
-    folder.mkdir()
-    done = subprocess.run(
-        ["mount", "-o", "loop", image, folder], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        pytest.skip(f"an image cannot be mounted here: {done.stderr.strip()}")
-    mounts.append(folder)
-
-
-def new_image(path: Path) -> None:
-    """Make an image that holds an empty ext4, or skip."""
-    make = shutil.which("mkfs.ext4", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
-    if sys.platform != "linux" or not make or not shutil.which("mount"):
-        pytest.skip("mkfs.ext4 and mount are needed")
-    with path.open("wb") as file:
-        file.truncate(IMAGE_BYTES)
-    subprocess.run([make, "-q", "-F", path], check=True, capture_output=True)
-
-
-def freeze(folder: Path) -> None:
-    """Let nothing more reach the device: neither the cache nor the journal is flushed."""
-    fcntl = pytest.importorskip("fcntl")
-    going_down, no_log_flush = 0x8004587D, 2  # EXT4_IOC_SHUTDOWN, linux/fs/ext4/ext4.h
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.ioctl(opened, going_down, struct.pack("I", no_log_flush))
-    finally:
-        os.close(opened)
-
-
 @pytest.mark.parametrize("threads", [1, 4])
 def test_power_cut(threads: int, tmp_path: Path, mounts: list[Path]) -> None:
     """The power is cut under a writer on a real file system, three times over.
 
-    The device is frozen between two of its writes, at whatever moment it is, and the image is
-    copied while it is mounted and written to. What the copy holds after the replay of its journal
-    has each acknowledged record.
+    The device is frozen between two of its writes, at whatever moment it is. What a copy of it
+    holds after the replay of its journal has each record that was acknowledged before.
     """
     image = tmp_path / "0.img"
     new_image(image)
     said = b""
     for round_ in range(3):
         folder = tmp_path / f"mounted {round_}"
-        mounted_image(image, folder, mounts)
+        mount(image, folder, mounts)
         with writing(folder / "wal", threads=threads, file_bytes=2**16) as process:
             said += first_lines(process, 50 + 77 * round_)
-            freeze(folder)
             copy = tmp_path / f"{round_ + 1}.img"
-            shutil.copy(image, copy)
-            assert process.stdout
-            said += process.stdout.read()
-            assert process.wait(LIMIT_S) == 3, "the writer was told"
+            said += cut(image, folder, process, copy)
         image = copy
     folder = tmp_path / "in the end"
-    mounted_image(image, folder, mounts)
+    mount(image, folder, mounts)
     assert expect_all(folder / "wal", said) >= 50 + 127 + 204
 
 
