@@ -15,7 +15,19 @@ from hypothesis.strategies import DrawFn
 from ratoon.core import wire
 from ratoon.core.measuring import Detection, Measurement, RowRange, Window
 from ratoon.core.times import EPOCH
-from ratoon.detectors import Adwin, Cusum, Detector, PageHinkley
+from ratoon.detectors import (
+    DDM,
+    EDDM,
+    HDDMA,
+    HDDMW,
+    KSWIN,
+    STEPD,
+    Adwin,
+    Cusum,
+    Detector,
+    EDetector,
+    PageHinkley,
+)
 
 Row: TypeAlias = tuple[float | None, float | None]  # value, stderr
 EXAMPLES = settings(max_examples=60)
@@ -24,7 +36,18 @@ EXAMPLES = settings(max_examples=60)
 ADWIN = Adwin(clock=3, min_length=2, warm_up=5, delta=0.2)
 CUSUM = Cusum(threshold=3.0, warm_up=5)
 PAGE_HINKLEY = PageHinkley(delta=0.05, threshold=4.0, warm_up=5)
-DETECTORS: list[Detector[Any]] = [ADWIN, CUSUM, PAGE_HINKLEY]
+CORRELATED = replace(CUSUM, correlated=True)
+HDDM_A = HDDMA(drift_confidence=0.3, warning_confidence=0.5, two_sided=True)
+HDDM_W = HDDMW(drift_confidence=0.3, warning_confidence=0.5, two_sided=True, weight=0.25)
+KS = KSWIN(alpha=0.1, window_size=13, stat_size=4)
+OF_ERRORS: list[Detector[Any]] = [
+    DDM(warm_up=5, least_errors=1.0, drift_threshold=2.0, warning_threshold=1.0),
+    EDDM(warm_up=3, least_errors=2, alpha=0.99, beta=0.95),
+    EDetector(mean=0.3, alpha=0.1),
+    STEPD(window_size=5, alpha_drift=0.1, alpha_warning=0.3),
+]
+LEVEL_FREE: list[Detector[Any]] = [ADWIN, CUSUM, CORRELATED, PAGE_HINKLEY, HDDM_A, HDDM_W, KS]
+DETECTORS: list[Detector[Any]] = [*LEVEL_FREE, *OF_ERRORS]
 
 
 def measurements(rows: Sequence[Row], scale: float = 1.0, shift: float = 0.0) -> list[Measurement]:
@@ -105,7 +128,7 @@ def test_missing_values_change_nothing(
     assert kept == answers(detector, seen)
 
 
-@pytest.mark.parametrize("detector", DETECTORS)
+@pytest.mark.parametrize("detector", LEVEL_FREE)
 @given(
     value=st.floats(-1e12, 1e12),
     stderr=st.one_of(st.none(), st.floats(0.0, 1e6)),
@@ -119,7 +142,7 @@ def test_a_constant_stream_never_alarms(
     assert found(detector, measurements([(value, stderr)] * windows)) == []
 
 
-@pytest.mark.parametrize("detector", DETECTORS)
+@pytest.mark.parametrize("detector", LEVEL_FREE)
 @given(rows=streams(), shift=st.integers(-1000, 1000))
 @EXAMPLES
 def test_a_shift_of_all_values_changes_nothing(
@@ -130,12 +153,13 @@ def test_a_shift_of_all_values_changes_nothing(
     assert found(detector, moved) == found(detector, measurements(rows))
 
 
+@pytest.mark.parametrize("detector", [CUSUM, CORRELATED, KS])
 @given(rows=streams(), power=st.integers(-20, 20))
 @EXAMPLES
-def test_the_unit_does_not_matter_to_cusum(rows: list[Row], power: int) -> None:
-    """Values and standard errors in another unit give the same sums, to the last digit."""
+def test_the_unit_does_not_matter(detector: Detector[Any], rows: list[Row], power: int) -> None:
+    """Values and standard errors in another unit give the same answers, to the last digit."""
     scaled = measurements(rows, scale=2.0**power)
-    assert answers(CUSUM, scaled) == answers(CUSUM, measurements(rows))
+    assert answers(detector, scaled) == answers(detector, measurements(rows))
 
 
 @given(rows=streams(), power=st.integers(-20, 20))
@@ -148,6 +172,8 @@ def test_settings_in_the_unit_of_the_values_scale_with_it(rows: list[Row], power
     page_hinkley = replace(
         PAGE_HINKLEY, delta=unit * PAGE_HINKLEY.delta, threshold=unit * PAGE_HINKLEY.threshold
     )
+    for hddm in (HDDM_A, HDDM_W):
+        assert found(replace(hddm, span=unit), scaled) == found(hddm, measurements(rows))
     assert found(adwin, scaled) == found(ADWIN, measurements(rows))
     assert found(page_hinkley, scaled) == found(PAGE_HINKLEY, measurements(rows))
 
@@ -155,8 +181,9 @@ def test_settings_in_the_unit_of_the_values_scale_with_it(rows: list[Row], power
 @given(rows=streams())
 @EXAMPLES
 def test_down_is_up_in_the_mirror(rows: list[Row]) -> None:
-    """A fall under "down" is a rise under "up"; Adwin looks both ways."""
+    """A fall under "down" is a rise under "up"; others look both ways."""
     seen, mirrored = measurements(rows), measurements(rows, scale=-1.0)
     assert answers(replace(CUSUM, direction="down"), mirrored) == answers(CUSUM, seen)
     assert answers(replace(PAGE_HINKLEY, direction="down"), mirrored) == answers(PAGE_HINKLEY, seen)
-    assert answers(ADWIN, mirrored) == answers(ADWIN, seen)
+    for both in (ADWIN, HDDM_A, HDDM_W, KS):
+        assert answers(both, mirrored) == answers(both, seen)

@@ -12,10 +12,36 @@ import ratoon.detectors
 from ratoon.core.errors import SettingInvalid
 from ratoon.core.measuring import Measurement, RowRange, Window
 from ratoon.core.times import EPOCH
-from ratoon.detectors import Adwin, Cusum, Detector, PageHinkley
+from ratoon.detectors import (
+    DDM,
+    EDDM,
+    HDDMA,
+    HDDMW,
+    KSWIN,
+    STEPD,
+    Adwin,
+    Cusum,
+    Detector,
+    EDetector,
+    PageHinkley,
+)
+from tools.tidy import name_order
 
-DETECTORS: list[Detector[Any]] = [Adwin(clock=1), Cusum(), PageHinkley(threshold=5.0)]
-RESTARTING: list[Detector[Any]] = [Cusum(), PageHinkley(threshold=5.0)]
+RESTARTING: list[Detector[Any]] = [
+    Cusum(),
+    Cusum(correlated=True),
+    HDDMA(),
+    HDDMW(drift_confidence=0.01, warning_confidence=0.1),
+    PageHinkley(threshold=5.0),
+]
+DATED: list[Detector[Any]] = [
+    *RESTARTING,
+    Adwin(clock=1),
+    EDetector(mean=0.4),
+    KSWIN(window_size=60, stat_size=15),
+    STEPD(window_size=15),
+]
+DETECTORS: list[Detector[Any]] = [*DATED, DDM(least_errors=10.0)]
 BEFORE = [0.4, 0.3, 0.2, 0.1, 0.0] * 20
 AFTER = [value + 1.0 for value in BEFORE]
 
@@ -31,11 +57,11 @@ def measured(i: int, value: float | None, *, rows: bool = True) -> Measurement:
 def test_all_is_sorted_and_there() -> None:
     """`__all__` is in order, and each name in it can be imported."""
     names = ratoon.detectors.__all__
-    assert names == sorted(names)
+    assert names == sorted(names, key=name_order)
     assert all(hasattr(ratoon.detectors, name) for name in names)
 
 
-@pytest.mark.parametrize("detector", DETECTORS)
+@pytest.mark.parametrize("detector", DATED)
 @pytest.mark.parametrize("row", [1000, None])
 def test_drift_names_the_first_window_after_the_change(
     detector: Detector[Any], row: int | None
@@ -54,7 +80,7 @@ def test_drift_names_the_first_window_after_the_change(
 
 @pytest.mark.parametrize("detector", RESTARTING)
 def test_after_a_drift_the_state_is_new(detector: Detector[Any]) -> None:
-    """Cusum and Page-Hinkley start from `init()` after a drift, and find the next rise too."""
+    """Most start from `init()` after a drift, and find the next rise too."""
     state = detector.init()
     twice = BEFORE + AFTER + [value + 5.0 for value in AFTER]
     found = []
@@ -78,7 +104,7 @@ def test_a_measurement_without_value_changes_nothing(
     after, answer = detector.step(state, measured(101, value))
     assert after == state
     assert answer.status == "stable"
-    assert answer.statistic == detection.statistic > 0
+    assert answer.statistic == detection.statistic != 0
 
 
 @pytest.mark.parametrize("detector", DETECTORS)
@@ -86,7 +112,7 @@ def test_an_infinite_loss_alarms(detector: Detector[Any]) -> None:
     """Infinite losses are a change, and what follows is still judged by finite numbers."""
     state = detector.init()
     statuses = []
-    for i, value in enumerate(BEFORE + [math.inf] * 5):
+    for i, value in enumerate(BEFORE + [math.inf] * 25):
         state, detection = detector.step(state, measured(i, value))
         statuses.append(detection.status)
         assert math.isfinite(detection.statistic)
@@ -104,6 +130,27 @@ def test_an_infinite_loss_alarms(detector: Detector[Any]) -> None:
         (Adwin, "min_length", 0),
         (Adwin, "warm_up", 0),
         (Adwin, "span", 0.0),
+        (DDM, "warm_up", 0),
+        (DDM, "least_errors", -1.0),
+        (DDM, "warning_threshold", 0.0),
+        (DDM, "drift_threshold", 2.0),
+        (EDDM, "warm_up", 0),
+        (EDDM, "least_errors", -1),
+        (EDDM, "alpha", 1.0),
+        (EDDM, "beta", 0.9),
+        (EDDM, "error_above", math.inf),
+        (HDDMA, "drift_confidence", 0.0),
+        (HDDMA, "warning_confidence", 0.001),
+        (HDDMA, "span", 0.0),
+        (HDDMW, "weight", 1.0),
+        (HDDMW, "warning_confidence", 0.00001),
+        (HDDMW, "span", -1.0),
+        (KSWIN, "alpha", 0.0),
+        (KSWIN, "window_size", 3),
+        (KSWIN, "stat_size", 151),
+        (STEPD, "window_size", 1),
+        (STEPD, "alpha_drift", 1.0),
+        (STEPD, "alpha_warning", 0.000001),
         (Cusum, "slack", 0.0),
         (Cusum, "threshold", math.inf),
         (Cusum, "warm_up", 2),

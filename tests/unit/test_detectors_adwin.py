@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random  # noqa: TID251 - the stream is by its generator
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -113,6 +114,16 @@ def test_alarm_is_at_the_index_that_river_documents() -> None:
     """River 0.26.1 documents 1023 for this stream; the change at 1000 is dated exactly."""
     assert of_river(legacy("integers")) == [1023]
     assert list(alarms(Adwin(), legacy("integers"))) == [(1023, 1000)]
+
+
+def test_alarms_are_at_the_indices_of_four_parts() -> None:
+    """Zeros and ones, 4 to 7, and both again: 1023, 2015 and 3007, as river 0.26.1."""
+    generator = random.Random(42)
+    parts: list[int] = []
+    for _ in range(2):
+        parts += generator.choices([0, 1], k=1000) + generator.choices(range(4, 8), k=1000)
+    assert of_river(parts) == [1023, 2015, 3007]
+    assert list(alarms(Adwin(), parts)) == [(1023, 1000), (2015, 2000), (3007, 3000)]
 
 
 @pytest.mark.parametrize("offset", [-5000.0, -0.5])

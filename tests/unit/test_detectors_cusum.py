@@ -12,7 +12,7 @@ from scipy import stats
 from ratoon.core.measuring import Measurement, RowRange, Window
 from ratoon.core.times import EPOCH
 from ratoon.detectors import Cusum, CusumState
-from ratoon.detectors.cusum import Reference, _normal
+from ratoon.detectors.cusum import Reference, _inflation, _normal
 
 Drawn: TypeAlias = Callable[[Generator, int], np.ndarray]
 DRAWN: dict[str, Drawn] = {
@@ -242,3 +242,63 @@ def test_the_warm_up_gives_no_answer() -> None:
     jump = [0.0, 0.1] * 5 + [5.0, 5.1] * 5
     assert list(alarms(Cusum(warm_up=20), plain(jump))) == []
     assert list(alarms(Cusum(warm_up=10), plain(jump)))
+
+
+def correlated(generator: Generator, correlation: float, size: int) -> list[float]:
+    """A first-order autoregression of mean 0 and deviation 1."""
+    fresh = math.sqrt(1.0 - correlation**2)
+    values = [float(generator.normal())]
+    for noise in generator.normal(size=size - 1).tolist():
+        values.append(correlation * values[-1] + fresh * noise)
+    return values
+
+
+@pytest.mark.parametrize("correlation", [0.1, 0.3, 0.5])
+def test_correlated_windows_alarm_as_seldom_as_others(correlation: float) -> None:
+    """Of 60,000 windows at most 12 alarm with `correlated`, and many more without."""
+    values = correlated(np.random.default_rng(12), correlation, 60_000)
+    mended = len(Cusum(correlated=True).scan(Cusum().init(), values)[1])
+    assert mended <= 12
+    assert len(Cusum().scan(Cusum().init(), values)[1]) > 1.5 * mended
+
+
+@pytest.mark.parametrize(
+    ("correlation", "shift", "within"), [(0.0, 1.0, 20), (0.3, 1.0, 40), (0.3, 2.0, 11)]
+)
+def test_a_shift_of_correlated_windows_is_found(
+    correlation: float, shift: float, within: int
+) -> None:
+    """With `correlated` a shift after 100 windows is seen after so many (median), dated to 9."""
+    generator = np.random.default_rng(13)
+    detector = Cusum(correlated=True)
+    delays, misdated = [], []
+    for _ in range(200):
+        values = np.array(correlated(generator, correlation, 400))
+        values[100:] += shift
+        found = [a for a in detector.scan(detector.init(), values)[1] if a.row >= 100]
+        delays.append(found[0].row - 99 if found else 300)
+        since = found[0].detection.change_row if found else 400
+        misdated.append(abs((since or 0) - 100))
+    assert np.median(delays) <= within
+    assert np.median(misdated) <= 9
+
+
+def test_correlation_is_that_of_von_neumann() -> None:
+    """After the warm-up it is 1 less half of his ratio, and inflates the variance by its rule."""
+    values = correlated(np.random.default_rng(14), 0.6, 40)
+    detector = Cusum(correlated=True, warm_up=40)
+    state, _ = detector.scan(detector.init(), values)
+    x = np.array(values)
+    correlation = 1.0 - np.mean(np.diff(x) ** 2) / (2.0 * x.var(ddof=1))
+    assert 0.0 < correlation < 0.9
+    expected = (1.0 + correlation) / (1.0 - correlation)
+    assert _inflation(state.reference) == pytest.approx(expected)
+
+
+def test_without_correlation_nothing_is_kept_of_neighbours() -> None:
+    """The default state has no pairs, and windows that alternate are not inflated below 1."""
+    state, _ = Cusum().scan(Cusum().init(), [0.0, 1.0] * 20)
+    assert (state.reference.pairs, state.last) == (0, None)
+    state, _ = Cusum(correlated=True).scan(Cusum().init(), [0.0, 1.0] * 20)
+    assert state.reference.pairs == 38
+    assert _inflation(state.reference) == 1.0

@@ -120,3 +120,23 @@ def test_a_rise_is_found_in_time_by_default() -> None:
         misdated.append(abs((since or 0) - 500))
     assert np.median(delays) <= 60
     assert np.median(misdated) <= 60
+
+
+def test_alarms_of_frouros() -> None:
+    """Three levels alarm at 113 and 226, which frouros documents for what it calls CUSUM.
+
+    That is this recursion. What it calls Page-Hinkley sums without the minimum, and gives 227.
+    """
+    generator = np.random.RandomState(31)
+    levels = [(0.0, 0.5), (4.0, 0.2), (6.0, 0.5)]
+    values = np.concatenate([generator.normal(*level, 100) for level in levels])
+    detector = PageHinkley(delta=0.005, threshold=50.0, warm_up=1)
+    assert [i for i, _ in alarms(detector, values.tolist())] == [113, 226]
+
+
+def test_alarms_of_an_older_river() -> None:
+    """Up alone and without fading 1020 and 1991, as river's tests had it before both came in."""
+    generator = np.random.RandomState(12345)
+    values = np.concatenate([generator.randint(2, size=1000), generator.randint(8, size=1000)])
+    detector = PageHinkley(delta=0.005, threshold=50.0)
+    assert [i for i, _ in alarms(detector, values.tolist())] == [1020, 1991]

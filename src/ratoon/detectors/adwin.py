@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+
+import numpy as np
 
 from ratoon.core import settings
 from ratoon.core.measuring import Detection, Measurement
-from ratoon.detectors.steps import Onset, drift, onset_of, stable, value_of
+from ratoon.detectors.exponential_histogram import (
+    Bucket,
+    Histograms,
+    Levels,
+    inserted,
+    length,
+    oldest_first,
+    shortened,
+)
+from ratoon.detectors.scanning import LEAST, MOST, Batch, Floats, Ints, Scans
+from ratoon.detectors.steps import drift, onset_of, stable, value_of
 
 _CUT = 1.0  # height of the statistic that is a drift
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bucket:
-    """What is kept of neighbouring values; how many follows from its level."""
-
-    mean: float
-    squares: float  # sum of the squared deviations from the mean
-    onset: Onset  # where its first value stood
-
-
-Levels: TypeAlias = tuple[tuple[Bucket, ...], ...]
-"""At i, buckets of 2^i values, oldest first; the last level holds the oldest values."""
+_CHECKS = 256  # of a scan, at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +44,7 @@ class _Border:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Adwin:
+class Adwin(Scans[AdwinState]):
     """ADWIN2: a window that grows while its mean holds, and drops its old part when it does not.
 
     For every border between two buckets that splits the window of n values, of variance s^2, into
@@ -128,100 +127,157 @@ class Adwin:
         if value is None:
             return state, stable(state.statistic, _CUT)
         bucket = Bucket(mean=value, squares=0.0, onset=onset_of(m.window))
-        levels = _inserted(state.levels, bucket, self.max_buckets)
+        levels = inserted(state.levels, bucket, self.max_buckets)
         ticks = state.ticks + 1
-        if ticks % self.clock or _length(levels) <= self.warm_up:
+        if ticks % self.clock or length(levels) <= self.warm_up:
             after = AdwinState(levels=levels, ticks=ticks, statistic=state.statistic)
             return after, stable(state.statistic, _CUT)
         strongest = self._strongest(levels)
         if strongest.statistic <= _CUT:
             after = AdwinState(levels=levels, ticks=ticks, statistic=strongest.statistic)
             return after, stable(strongest.statistic, _CUT)
-        kept = self._kept(levels, strongest)
-        onset = next(_oldest_first(kept))[1].onset
-        return AdwinState(levels=kept, ticks=ticks), drift(strongest.statistic, _CUT, onset)
+        return self._cut(levels, ticks)
 
-    def _kept(self, levels: Levels, strongest: _Border) -> Levels:
-        """Return the part of the window after the last change in it."""
+    def _cut(self, levels: Levels, ticks: int) -> tuple[AdwinState, Detection]:
+        """Answer a drift, and keep the part of the window after the last change in it."""
+        strongest = self._strongest(levels)
+        height = strongest.statistic
         while strongest.statistic > _CUT:
             for _ in range(strongest.older):
-                levels = _shortened(levels)
+                levels = shortened(levels)
             strongest = self._strongest(levels)
-        return levels
+        onset = next(oldest_first(levels))[1].onset
+        return AdwinState(levels=levels, ticks=ticks), drift(height, _CUT, onset)
 
     def _strongest(self, levels: Levels) -> _Border:
         """Return the border whose means differ most, in units of its cut."""
-        n, mean, squares = _whole(levels)
+        window = list(oldest_first(levels))
+        anchor = window[0][1].mean  # sums are of what the means differ from it by
+        n, total, squares = 0.0, 0.0, 0.0
+        borders: list[tuple[float, float]] = []
+        for size, bucket in window:
+            apart = bucket.mean - anchor
+            n += size
+            total += size * apart
+            squares += bucket.squares + size * apart * apart
+            borders.append((n, total))
+        log = self._log(n)
+        variance = max(0.0, squares - total * total / n) / n
         strongest = _Border(statistic=0.0, older=0)
-        if n < 2 * self.min_length:
-            return strongest
-        log = math.log(2.0 * math.log(n) / self.delta)
-        n0, mean0 = 0, mean
-        for older, (size, bucket) in enumerate(_oldest_first(levels), start=1):
-            n0 += size
-            mean0 += (bucket.mean - mean0) * size / n0
+        for older, (n0, total0) in enumerate(borders[:-1], start=1):
             n1 = n - n0
             if n0 < self.min_length or n1 < self.min_length:
                 continue
-            cut = self._cut(log, squares / n, 1.0 / n0 + 1.0 / n1)
-            gap = abs(mean0 - mean) * n / n1  # |mean0 - mean1|, without a difference of sums
-            if gap > strongest.statistic * cut:
-                strongest = _Border(statistic=gap / cut, older=older)
+            product = n0 * n1
+            noise = n / product * log
+            cut = math.sqrt(2.0 * variance * noise) + 2.0 / 3.0 * self.span * noise
+            statistic = abs(total0 * n - total * n0) / (product * cut)
+            if statistic > strongest.statistic:
+                strongest = _Border(statistic=statistic, older=older)
         return strongest
 
-    def _cut(self, log: float, variance: float, inverse: float) -> float:
-        """Return the difference of means that chance explains, from L, s^2 and 1 / m."""
-        bernstein = 2.0 / 3.0 * self.span * log * inverse
-        return math.sqrt(2.0 * variance * log * inverse) + bernstein
+    def _log(self, n: float) -> float:
+        """Return L of a window of n values; no border is checked where n is 1."""
+        return math.log(2.0 * math.log(n) / self.delta) if n > 1.0 else 0.0
 
+    def _read(
+        self, state: AdwinState, batch: Batch
+    ) -> tuple[AdwinState, list[tuple[int, Detection]]]:
+        states, found = self._read_all((state,), (batch,))
+        return states[0], found[0]
 
-def _oldest_first(levels: Levels) -> Iterator[tuple[int, Bucket]]:
-    """Yield each bucket with the number of values it stands for."""
-    for i in range(len(levels) - 1, -1, -1):
-        for bucket in levels[i]:
-            yield 1 << i, bucket
+    def _read_all(
+        self, states: Sequence[AdwinState], batches: Sequence[Batch]
+    ) -> tuple[tuple[AdwinState, ...], list[list[tuple[int, Detection]]]]:
+        """Read the streams block by block, those together whose windows are laid out alike."""
+        after = list(states)
+        found: list[list[tuple[int, Detection]]] = [[] for _ in states]
+        at, sizes = [0] * len(states), [LEAST] * len(states)
+        live = [stream for stream, batch in enumerate(batches) if len(batch)]
+        while live:
+            blocks = {s: min(sizes[s], len(batches[s]) - at[s]) for s in live}
+            for group in self._alike(after, blocks):
+                parts = [batches[s].cut(at[s], at[s] + blocks[s]) for s in group]
+                read = self._block([after[s] for s in group], parts)
+                for stream, (state, alarm) in zip(group, read, strict=True):
+                    taken = blocks[stream] if alarm is None else alarm[0] + 1
+                    if alarm is not None:
+                        found[stream].append((at[stream] + alarm[0], alarm[1]))
+                    after[stream] = state
+                    at[stream] += taken
+                    sizes[stream] = LEAST if alarm else min(MOST, 2 * sizes[stream])
+            live = [stream for stream in live if at[stream] < len(batches[stream])]
+        return tuple(after), found
 
+    def _alike(self, states: Sequence[AdwinState], blocks: Mapping[int, int]) -> list[list[int]]:
+        """Group the streams that have as many buckets on each level, and the same next check."""
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for stream, size in blocks.items():
+            state = states[stream]
+            layout = (size, state.ticks % self.clock, *map(len, state.levels))
+            groups.setdefault(layout, []).append(stream)
+        together = {layout: max(1, MOST // layout[0]) for layout in groups}
+        return [
+            group[i : i + together[layout]]
+            for layout, group in groups.items()
+            for i in range(0, len(group), together[layout])
+        ]
 
-def _length(levels: Levels) -> int:
-    """Return the number of values in the window."""
-    return sum(len(level) << i for i, level in enumerate(levels))
+    def _block(
+        self, states: Sequence[AdwinState], parts: Sequence[Batch]
+    ) -> list[tuple[AdwinState, tuple[int, Detection] | None]]:
+        """Take in values of streams laid out alike, each up to its first alarm."""
+        histograms = Histograms.of([s.levels for s in states], parts, self.max_buckets)
+        size, first = len(parts[0]), self.clock - states[0].ticks % self.clock
+        taken = np.arange(first, size + 1, self.clock)  # values taken in at each check
+        taken = taken[length(states[0].levels) + taken > self.warm_up]
+        each = max(1, _CHECKS // len(states))
+        steps = [taken[i : i + each] for i in range(0, len(taken), each)]
+        ends = np.full(len(states), -1)  # values taken in at the first alarm
+        newest = np.array([state.statistic for state in states])
+        for times in steps:
+            statistics = self._strengths(histograms, times)
+            hits = statistics > _CUT
+            hit = hits.any(axis=1) & (ends < 0)
+            ends[hit] = times[hits.argmax(axis=1)[hit]]
+            newest = statistics[:, -1]
+            if (ends >= 0).all():
+                break
+        return [
+            self._after(state, histograms, i, (end, statistic))
+            for i, (state, end, statistic) in enumerate(
+                zip(states, ends.tolist(), newest.tolist(), strict=True)
+            )
+        ]
 
+    def _after(
+        self, state: AdwinState, histograms: Histograms, stream: int, told: tuple[int, float]
+    ) -> tuple[AdwinState, tuple[int, Detection] | None]:
+        """Return the state after a block, or after the alarm in it."""
+        end, statistic = told
+        if end >= 0:
+            cut = self._cut(histograms.levels(stream, end), state.ticks + end)
+            return cut[0], (end - 1, cut[1])
+        size = len(histograms.parts[stream])
+        levels = histograms.levels(stream, size)
+        return AdwinState(levels=levels, ticks=state.ticks + size, statistic=statistic), None
 
-def _whole(levels: Levels) -> tuple[int, float, float]:
-    """Return length, mean and sum of squared deviations of the window."""
-    n, mean, squares = 0, 0.0, 0.0
-    for size, bucket in _oldest_first(levels):
-        total = n + size
-        gap = bucket.mean - mean
-        squares += bucket.squares + gap * gap * n * size / total
-        mean += gap * size / total
-        n = total
-    return n, mean, squares
-
-
-def _inserted(levels: Levels, bucket: Bucket, limit: int) -> Levels:
-    """Return the window with `bucket` of one value behind, at most `limit` buckets a level."""
-    changed: list[tuple[Bucket, ...]] = []
-    for i, level in enumerate(levels):
-        grown = (*level, bucket)
-        if len(grown) <= limit:
-            return (*changed, grown, *levels[i + 1 :])
-        changed.append(grown[2:])
-        bucket = _joined(grown[0], grown[1], 1 << i)
-    return (*changed, (bucket,))
-
-
-def _joined(older: Bucket, newer: Bucket, size: int) -> Bucket:
-    """Return one bucket for two of `size` values each."""
-    gap = newer.mean - older.mean
-    return Bucket(
-        mean=older.mean + gap / 2.0,
-        squares=older.squares + newer.squares + gap * gap * size / 2.0,
-        onset=older.onset,
-    )
-
-
-def _shortened(levels: Levels) -> Levels:
-    """Return the window without its oldest bucket."""
-    rest = levels[-1][1:]
-    return (*levels[:-1], rest) if rest else levels[:-1]
+    def _strengths(self, histograms: Histograms, taken: Ints) -> Floats:
+        """Return the statistic of each stream at each check."""
+        sizes, means, within = histograms.buckets(taken)
+        oldest = (sizes > 0.0).argmax(axis=1)
+        apart = means - means[:, np.arange(len(taken)), oldest][:, :, np.newaxis]
+        apart[:, sizes == 0.0] = 0.0
+        n0, total0 = np.cumsum(sizes, axis=1), np.cumsum(sizes * apart, axis=2)
+        squares = np.cumsum(within + sizes * apart * apart, axis=2)[:, :, -1:]
+        n, total = n0[:, -1:], total0[:, :, -1:]
+        log = np.array([[self._log(length)] for length in n[:, 0].tolist()])
+        variance = np.maximum(0.0, squares - total * total / n) / n
+        n1 = n - n0
+        product = n0 * n1
+        with np.errstate(divide="ignore", invalid="ignore"):  # a side may be empty
+            noise = n / product * log
+            cut = np.sqrt(2.0 * variance * noise) + 2.0 / 3.0 * self.span * noise
+            statistics = np.abs(total0 * n - total * n0) / (product * cut)
+        statistics[:, np.minimum(n0, n1) < self.min_length] = 0.0
+        return statistics.max(axis=2)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from ratoon.core import settings
 from ratoon.core.measuring import Detection, Measurement
+from ratoon.detectors.scanning import Batch, Scans
 from ratoon.detectors.steps import (
     DIRECTIONS,
     Direction,
@@ -19,6 +21,7 @@ from ratoon.detectors.steps import (
     value_of,
 )
 
+_MOST_CORRELATED = 0.9  # beyond that a change is not told from a slow swing
 _RESOLUTION = 1e-12  # deviations below this share of the mean are rounding, not change
 
 
@@ -32,6 +35,8 @@ class Reference:
     sampled: int = 0  # windows whose standard error is known
     sampling: float = 0.0  # sum of their squared standard errors
     row_variance: float = 0.0  # sum of their squared standard errors times their rows
+    pairs: int = 0  # windows whose neighbour before is known
+    changes: float = 0.0  # sum of the squared differences from that neighbour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +47,11 @@ class CusumState:
     pending: Reference = field(default_factory=Reference)  # windows since the sum was last 0
     statistic: float = 0.0
     onset: Onset | None = None  # the first of the pending windows
+    last: float | None = None  # the newest value, where neighbours are compared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cusum:
+class Cusum(Scans[CusumState]):
     """One-sided CUSUM on standardised measurements, self-starting. The default detector.
 
     The sum and its alarm are Page's::
@@ -95,15 +101,31 @@ class Cusum:
 
     With windows of 50 rows and their stderr, 7 gives 7,900 for normal losses, 7,700 for
     exponential ones, 16,700 for lognormal ones, 11,500 for errors at a rate of 0.05; without the
-    stderr the last two give 1,500 and 3,300. All this is of windows that do not depend on each
-    other: where neighbours correlate by 0.1, 0.3 and 0.5, 7 gives 3,200, 690 and 270, so take
-    longer windows or a higher threshold there.
+    stderr the last two give 1,500 and 3,300.
+
+    All this is of windows that do not depend on each other: where neighbours correlate by 0.1, 0.3
+    and 0.5, 7 gives 3,200, 690 and 270. `correlated` mends that. It estimates the correlation r of
+    neighbours by von Neumann's ratio, from the mean squared difference of a reference window to the
+    one before it and the sample variance::
+
+        r = 1 - mean((x_i - x_{i-1})^2) / (2 variance), at least 0 and at most 0.9
+
+    and, as the sum of windows with r varies as if each had (1 + r) / (1 - r) times its variance
+    (a first-order autoregression), divides u_t and e_t by the root of that, V_M taken times it.
+    Then 7 gives 8,700, 11,400 and 17,500 windows between false alarms, and 8,600 where neighbours
+    do not depend on each other. It costs time: a shift by 1 is seen after 16 windows (median)
+    where they do not, and after 33 where they correlate by 0.3, one in five not within 300; a
+    shift by 2 after 6 and 8. A shift below slack times the root of (1 + r) / (1 - r) is not seen.
+
+    A scan takes each value for a window without a standard error.
 
     Args:
         slack: half the shift worth finding, in standard deviations of a window; above 0.
         threshold: height of the sum that is a drift, in the same unit; above 0.
         warm_up: windows before the first answer other than stable; at least 3.
         direction: which way is worse.
+        correlated: whether neighbouring windows may depend on each other: slower, and no more
+            false alarms if they do.
 
     Raises:
         SettingInvalid: where a setting is outside its range.
@@ -133,6 +155,10 @@ class Cusum:
         DerSimonian, R. and Laird, N. (1986). Meta-analysis in clinical trials. Controlled Clinical
         Trials 7, 177-188.
         Siegmund, D. (1985). Sequential Analysis. Springer.
+        von Neumann, J. (1941). Distribution of the ratio of the mean square successive difference
+        to the variance. Annals of Mathematical Statistics 12, 367-395.
+        Johnson, R. A. and Bagshaw, M. (1974). The effect of serial correlation on the performance
+        of CUSUM tests. Technometrics 16, 103-112.
 
     """
 
@@ -140,6 +166,7 @@ class Cusum:
     threshold: float = 7.0
     warm_up: int = 20
     direction: Direction = "up"
+    correlated: bool = False
 
     def __post_init__(self) -> None:
         """Check the settings."""
@@ -158,33 +185,60 @@ class Cusum:
         if value is None:
             return state, stable(state.statistic, self.threshold)
         seen = _reference_of(value, m)
+        return self._next(state, seen, max(1, m.n), lambda: onset_of(m.window))
+
+    def _next(
+        self, state: CusumState, seen: Reference, n: int, place: Callable[[], Onset]
+    ) -> tuple[CusumState, Detection]:
+        """Take in the window `seen` of `n` rows."""
+        last = None
+        if self.correlated:
+            seen, last = _beside(seen, state.last), seen.mean
         if state.reference.windows < self.warm_up:
-            return CusumState(reference=_merged(state.reference, seen)), stable(0.0, self.threshold)
-        statistic = max(0.0, state.statistic + self._gain(state.reference, seen, max(1, m.n)))
-        onset = state.onset or onset_of(m.window)
+            learnt = CusumState(reference=_merged(state.reference, seen), last=last)
+            return learnt, stable(0.0, self.threshold)
+        statistic = max(0.0, state.statistic + self._gain(state.reference, seen, n))
+        onset = state.onset or place()
         if statistic > self.threshold:
             return self.init(), drift(statistic, self.threshold, onset)
         pending = _merged(state.pending, seen)
         if statistic > 0.0:
             after = CusumState(
-                reference=state.reference, pending=pending, statistic=statistic, onset=onset
+                reference=state.reference,
+                pending=pending,
+                statistic=statistic,
+                onset=onset,
+                last=last,
             )
         else:
-            after = CusumState(reference=_merged(state.reference, pending))
+            after = CusumState(reference=_merged(state.reference, pending), last=last)
         return after, stable(statistic, self.threshold)
+
+    def _read(
+        self, state: CusumState, batch: Batch
+    ) -> tuple[CusumState, list[tuple[int, Detection]]]:
+        found: list[tuple[int, Detection]] = []
+        for i, value in enumerate(batch.values.tolist()):
+            seen = Reference(windows=1, mean=value)
+            state, detection = self._next(state, seen, 1, lambda at=i: batch.place(at))
+            if detection.status == "drift":
+                found.append((i, detection))
+        return state, found
 
     def _gain(self, reference: Reference, seen: Reference, n: int) -> float:
         """Return what the sum gains by the window `seen` of `n` rows."""
         total = reference.squares / (reference.windows - 1)
         sampling = reference.sampling / reference.sampled if reference.sampled else 0.0
         between = max(0.0, total - sampling)
-        mean_variance = (between + sampling) / reference.windows
+        inflation = _inflation(reference) if self.correlated else 1.0
+        mean_variance = (between + sampling) / reference.windows * inflation
         variance = between + self._sampling(reference, seen, n) + mean_variance
         deviation = math.sqrt(variance)
         if deviation <= _RESOLUTION * abs(reference.mean):
             return -self.slack
         z = sign_of(self.direction) * (seen.mean - reference.mean) / deviation
-        return _normal(z, reference.windows - 1) - self.slack - math.sqrt(mean_variance / variance)
+        score = _normal(z, reference.windows - 1) - math.sqrt(mean_variance / variance)
+        return score / math.sqrt(inflation) - self.slack
 
     def _sampling(self, reference: Reference, seen: Reference, n: int) -> float:
         """Return the sampling variance of an unchanged window of `n` rows."""
@@ -209,6 +263,23 @@ def _reference_of(value: float, m: Measurement) -> Reference:
     )
 
 
+def _beside(seen: Reference, last: float | None) -> Reference:
+    """Return what a window says, and its difference from the one before."""
+    if last is None:
+        return seen
+    return replace(seen, pairs=1, changes=(seen.mean - last) ** 2)
+
+
+def _inflation(reference: Reference) -> float:
+    """Return by how much the correlation of neighbours inflates the variance of a sum."""
+    if not (reference.pairs and reference.squares):
+        return 1.0
+    variance = reference.squares / (reference.windows - 1)
+    correlation = 1.0 - reference.changes / reference.pairs / (2.0 * variance)
+    correlation = min(max(correlation, 0.0), _MOST_CORRELATED)
+    return (1.0 + correlation) / (1.0 - correlation)
+
+
 def _merged(a: Reference, b: Reference) -> Reference:
     """Return what the windows of both say (Chan, Golub and LeVeque 1983)."""
     windows = a.windows + b.windows
@@ -220,6 +291,8 @@ def _merged(a: Reference, b: Reference) -> Reference:
         sampled=a.sampled + b.sampled,
         sampling=a.sampling + b.sampling,
         row_variance=a.row_variance + b.row_variance,
+        pairs=a.pairs + b.pairs,
+        changes=a.changes + b.changes,
     )
 
 

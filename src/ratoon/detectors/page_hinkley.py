@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 from ratoon.core import settings
 from ratoon.core.measuring import Detection, Measurement
+from ratoon.detectors.lanes import Fields, Lanes, Track
+from ratoon.detectors.scanning import Floats, running
 from ratoon.detectors.steps import (
     DIRECTIONS,
     Direction,
@@ -20,16 +25,18 @@ from ratoon.detectors.steps import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageHinkleyState:
-    """The mean of the values so far, and how far their sum stands above its lowest point."""
+    """The sums so far, of the values and of what they stand above their mean by."""
 
-    count: int = 0
-    mean: float = 0.0
-    statistic: float = 0.0
+    count: float = 0.0  # values taken in
+    origin: float = 0.0  # the first of them
+    total: float = 0.0  # sum of what they differ from it by
+    height: float = 0.0  # U
+    lowest: float = 0.0  # least U so far
     onset: Onset | None = None  # the window after the sum's lowest point; None while there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PageHinkley:
+class PageHinkley(Lanes[PageHinkleyState]):
     """Page-Hinkley test for a rise of the mean, in the unit of the values.
 
     With x_t the values and mean_t their mean up to and with x_t::
@@ -37,9 +44,8 @@ class PageHinkley:
         U_T = sum over t <= T of (x_t - mean_t - delta)
         PH_T = U_T - min over t <= T of U_t          drift where PH_T > threshold
 
-    held as the equal recursion PH_T = max(0, PH_{T-1} + x_T - mean_T - delta), PH_1 = 0. The
-    change point is the window after the one where U was lowest. After a drift it starts anew from
-    `init()`. Direction "down" tests for a fall.
+    with PH_1 = 0. The change point is the window after the one where U was lowest. After a drift
+    it starts anew from `init()`. Direction "down" tests for a fall.
 
     The statistic is not standardised: noise of deviation s alarms about every
     exp(2 delta (threshold + 1.2 s) / s^2) s^2 / (2 delta^2) values (Siegmund), and a rise by r is
@@ -102,13 +108,60 @@ class PageHinkley:
         """Take in `m`: return the state after it, and what it says of a change."""
         value = value_of(m)
         if value is None:
-            return state, stable(state.statistic, self.threshold)
-        count = state.count + 1
-        mean = state.mean + (value - state.mean) / count
-        gain = sign_of(self.direction) * (value - mean) - self.delta
-        statistic = max(0.0, state.statistic + gain)
+            return state, stable(state.height - state.lowest, self.threshold)
+        origin = state.origin if state.count else value
+        apart = value - origin
+        count, total = state.count + 1.0, state.total + apart
+        gain = sign_of(self.direction) * (apart - total / count) - self.delta
+        height = state.height + gain
+        lowest = min(state.lowest, height)
+        statistic = height - lowest
         onset = (state.onset or onset_of(m.window)) if statistic else None
         if onset and count >= self.warm_up and statistic > self.threshold:
             return self.init(), drift(statistic, self.threshold, onset)
-        after = PageHinkleyState(count=count, mean=mean, statistic=statistic, onset=onset)
+        after = PageHinkleyState(
+            count=count, origin=origin, total=total, height=height, lowest=lowest, onset=onset
+        )
         return after, stable(statistic, self.threshold)
+
+    def _fields(self, state: PageHinkleyState) -> dict[str, float]:
+        return {
+            "count": state.count,
+            "origin": state.origin,
+            "total": state.total,
+            "height": state.height,
+            "lowest": state.lowest,
+        }
+
+    def _onsets(self, state: PageHinkleyState) -> tuple[Onset | None, ...]:
+        return (state.onset,)
+
+    def _state(
+        self, fields: Mapping[str, float], onsets: tuple[Onset | None, ...]
+    ) -> PageHinkleyState:
+        return PageHinkleyState(onset=onsets[0], **fields)
+
+    def _track(self, fields: Fields, x: Floats) -> Track:
+        origin = np.where(fields["count"] > 0.0, fields["origin"], x[:, 0])
+        apart = x - origin[:, np.newaxis]
+        count = fields["count"][:, np.newaxis] + np.arange(1.0, x.shape[1] + 1.0)
+        total = running(fields["total"], apart)
+        gain = sign_of(self.direction) * (apart - total / count) - self.delta
+        height = running(fields["height"], gain)
+        lows = height.copy()
+        lows[:, 0] = np.minimum(lows[:, 0], fields["lowest"])
+        lowest = np.minimum.accumulate(lows, axis=1)
+        statistic = height - lowest
+        return Track(
+            fields={
+                "count": count,
+                "origin": origin,
+                "total": total,
+                "height": height,
+                "lowest": lowest,
+            },
+            statistic=statistic,
+            threshold=np.full_like(statistic, self.threshold),
+            alarm=(statistic > self.threshold) & (count >= self.warm_up),
+            cuts=(statistic == 0.0,),
+        )

@@ -21,6 +21,8 @@ class Detector(Protocol[S]):
     * a detection of drift names the start of the first window after the change, and that window's
       first row where rows are known.
 
+    They also read arrays of values, of one stream or of many, by the methods of `Scans`.
+
     Example:
         >>> from datetime import UTC, datetime, timedelta
         >>> from ratoon.core.measuring import Measurement, Window

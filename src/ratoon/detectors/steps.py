@@ -13,14 +13,14 @@ Direction = Literal["up", "down"]
 DIRECTIONS = ("up", "down")
 """Which way is worse: "up" for a loss, "down" for a score such as accuracy."""
 
-_LARGEST = 1e100  # its square, and sums of its squares, are still finite
+LARGEST = 1e100  # its square, and sums of its squares, are still finite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Onset:
     """Where a window begins: the place that a change point names."""
 
-    start: datetime
+    start: datetime | None = None  # None where only rows are known: in a scan of an array
     row: int | None = None  # ordinal of its first labelled row, where rows are known
 
 
@@ -36,19 +36,34 @@ def value_of(m: Measurement) -> float | None:
     """
     if m.value is None or math.isnan(m.value):
         return None
-    return min(max(m.value, -_LARGEST), _LARGEST)
+    return min(max(m.value, -LARGEST), LARGEST)
+
+
+def error_of(m: Measurement) -> float | None:
+    """Return the value as a loss in [0, 1], or None where there is none.
+
+    What lies outside counts as the nearer end.
+    """
+    value = value_of(m)
+    return None if value is None else min(max(value, 0.0), 1.0)
 
 
 def stderr_of(m: Measurement) -> float | None:
     """Return the standard error of the value, or None where there is no finite one."""
     if m.stderr is None or not math.isfinite(m.stderr):
         return None
-    return min(m.stderr, _LARGEST)
+    return min(m.stderr, LARGEST)
 
 
 def sign_of(direction: Direction) -> float:
     """Return 1 where up is worse and -1 where down is worse."""
     return 1.0 if direction == "up" else -1.0
+
+
+def answer(statistic: float, threshold: float, *, warned: bool) -> Detection:
+    """Answer that nothing has changed yet; with a warning where it looks so."""
+    status = "warning" if warned else "stable"
+    return Detection(status=status, statistic=statistic, threshold=threshold)
 
 
 def stable(statistic: float, threshold: float) -> Detection:
