@@ -161,7 +161,7 @@ def test_binary_needs_two_classes() -> None:
 def test_settings_are_checked_when_made() -> None:
     """A wrong setting is refused at once, naming itself."""
     with pytest.raises(SettingInvalid, match="average must be one of binary, macro"):
-        F1(average="micro")
+        F1(average="samples")
     with pytest.raises(SettingInvalid, match="positive"):
         F1(average="macro", positive="a")
     with pytest.raises(SettingInvalid, match="name"):

@@ -246,7 +246,7 @@ def test_other_tasks_are_refused() -> None:
         ({"name": ""}, "name"),
         ({"function": 3}, "function"),
         ({"tasks": frozenset()}, "tasks"),
-        ({"tasks": frozenset({"ranking"})}, "tasks"),
+        ({"tasks": frozenset({"clustering"})}, "tasks"),
         ({"largest": 0, "per_row": True}, "largest"),
         ({"largest": math.inf, "per_row": True}, "largest"),
         ({"largest": 1, "per_row": False}, "largest"),

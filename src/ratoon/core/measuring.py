@@ -32,7 +32,11 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """A metric on a window: its value, the rows it rests on, and how sure it is."""
+    """A metric on a window: its value, the rows it rests on, and how sure it is.
+
+    A window whose labels are still coming says so by its `share`. Its value is that of the labels
+    that have come; `low` and `high` are the least and the greatest that it may still become.
+    """
 
     metric: str
     window: Window
@@ -40,6 +44,10 @@ class Measurement:
     n: int  # rows
     stderr: float | None = None  # standard error, in the metric's unit; None where undefined
     subject: str | None = None  # the feature, slice or class that it is about
+    support: int | None = None  # rows (or queries) that decide the value, where fewer than n
+    share: float | None = None  # of the window's labels, those that were in; None: not known
+    low: float | None = None  # the value lies here or above, whatever is not known yet
+    high: float | None = None  # the value lies here or below, whatever is not known yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,15 @@ def class_codes(metric: Metric, judged: Judged) -> tuple[Codes, Codes]:
     return labels_of(judged), _codes("outputs", judged.scored.outputs, judged.target)
 
 
+def truths(column: str, values: Floats, target: Target) -> NDArray[np.bool_]:
+    """Return whether each label or output is the second of two classes."""
+    second = values == 1.0
+    known = np.count_nonzero(second) + np.count_nonzero(values == 0.0)
+    if known != len(values) or len(target.classes) != _BINARY:
+        return _codes(column, values, target) == 1  # says which value is no code
+    return second
+
+
 def labels_of(judged: Judged) -> Codes:
     """Return the labels as indices into the target's classes, shape (n,)."""
     return _codes("labels", judged.labels, judged.target)
@@ -76,12 +85,38 @@ def class_scores(metric: Metric, judged: Judged) -> Floats:
     return widened(scores, width)
 
 
+def second_scores(metric: Metric, judged: Judged) -> Floats:
+    """Return the finite scores of the second of two classes, shape (n,)."""
+    check_rows(metric, judged)
+    scores = judged.scored.scores
+    if scores is None or scores.shape[1] != _BINARY or len(judged.target.classes) != _BINARY:
+        return np.ascontiguousarray(class_scores(metric, judged)[:, 1])
+    column = np.ascontiguousarray(scores[:, 1])
+    refuse(~np.isfinite(column), "scores", "finite", column)
+    return column
+
+
+def second_probabilities(metric: Metric, judged: Judged) -> Floats:
+    """Return the probabilities of the second of two classes, shape (n,)."""
+    scores = second_scores(metric, judged)
+    if len(scores) and not (scores.min() >= 0.0 and scores.max() <= 1.0):
+        outside = (scores < -_ROUNDING) | (scores > 1 + _ROUNDING)
+        refuse(outside, "scores", "between 0 and 1", scores)
+        return np.clip(scores, 0.0, 1.0)
+    return scores
+
+
 def probabilities(metric: Metric, judged: Judged) -> Floats:
     """Return the scores, one column for each class, refusing what is no probability."""
     scores = class_scores(metric, judged)
     outside = (scores < -_ROUNDING) | (scores > 1 + _ROUNDING)
     refuse(outside, "scores", "between 0 and 1", scores)
     return np.clip(scores, 0.0, 1.0)
+
+
+def summed(codes: Codes, values: Floats, size: int) -> Floats:
+    """Return the sum of `values` over the rows of each code, shape (size,) or more."""
+    return np.bincount(codes, values, minlength=size).astype(np.float64, copy=False)
 
 
 def refuse(wrong: NDArray[np.bool_], column: str, rule: str, values: NDArray[np.float64]) -> None:
@@ -95,6 +130,9 @@ def _codes(column: str, values: Floats, target: Target) -> Codes:
     count = len(target.classes)
     if target.task == "binary" and count != _BINARY:
         raise SettingInvalid("classes of a binary target", "two", target.classes)
-    right = (values >= 0) & (values < count) & (values == np.floor(values))
-    refuse(~right, column, f"an index into the {count} classes", values)
-    return values.astype(np.intp)
+    with np.errstate(invalid="ignore"):  # of NaN, which equals no code
+        codes = values.astype(np.intp)
+    if len(codes) and not ((codes == values).all() and codes.min() >= 0 and codes.max() < count):
+        right = (values >= 0) & (values < count) & (values == np.floor(values))
+        refuse(~right, column, f"an index into the {count} classes", values)
+    return codes

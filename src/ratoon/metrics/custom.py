@@ -15,7 +15,10 @@ from ratoon.core.errors import SettingInvalid
 from ratoon.core.measuring import Measurement, Window
 from ratoon.core.settings import positive
 from ratoon.metrics.checking import check_rows, check_task, class_codes, numbers, refuse
-from ratoon.metrics.influence import mean_measured, undefined
+from ratoon.metrics.influence import undefined
+from ratoon.metrics.means import told_of_mean
+from ratoon.metrics.parts import mean_of
+from ratoon.metrics.protocol import Metric
 from ratoon.windows.judged import Floats, Judged, Scalar, Target
 
 Array: TypeAlias = NDArray[Any]
@@ -64,7 +67,7 @@ class Custom:
             raise SettingInvalid("name", "a text that is not empty", self.name)
         if not callable(self.function):
             raise SettingInvalid("function", "callable", self.function)
-        known = {"binary", "multiclass", "regression"}
+        known = {"binary", "multiclass", "ranking", "regression"}
         if not self.tasks or not self.tasks <= known:
             raise SettingInvalid("tasks", "some of " + ", ".join(sorted(known)), self.tasks)
         if self.largest is not None:
@@ -72,14 +75,19 @@ class Custom:
             if not self.per_row:
                 raise SettingInvalid("largest", "None unless per_row=True", self.largest)
 
+    @property
+    def value_range(self) -> tuple[float, float]:
+        """From 0 to `largest`, where that is given."""
+        return (-math.inf, math.inf) if self.largest is None else (0.0, self.largest)
+
     def measure(self, judged: Judged, window: Window, /) -> Measurement:
         """Measure the rows with the function."""
         if self.per_row:
-            return mean_measured(self.name, window, self._values(judged))
+            return told_of_mean(self.name, window, mean_of(self._values(judged)))
         check_rows(self, judged)
         if len(judged) == 0:
             return undefined(self.name, window, 0)
-        value, stderr = jackknife(self._value, _decoded(self, judged))
+        value, stderr = jackknife(self._value, decoded(self, judged))
         return Measurement(
             metric=self.name, window=window, value=value, n=len(judged), stderr=stderr
         )
@@ -102,7 +110,7 @@ class Custom:
         check_rows(self, judged)
         if len(judged) == 0:
             return np.zeros(0)
-        values = np.asarray(self.function(*_decoded(self, judged)), dtype=np.float64)
+        values = np.asarray(self.function(*decoded(self, judged)), dtype=np.float64)
         if values.shape != judged.labels.shape:
             rule = f"a function that returns one number for each row, shape {judged.labels.shape}"
             raise SettingInvalid(f"function of metric {self.name!r}", rule, values.shape)
@@ -166,15 +174,15 @@ def _cut(column: Array, start: int, stop: int) -> Array:
     return np.concatenate([column[:start], column[stop:]])
 
 
-def _decoded(metric: Custom, judged: Judged) -> tuple[Array, Array, Floats | None]:
+def decoded(metric: Metric, judged: Judged) -> tuple[Array, Array, Floats | None]:
     """Return labels and outputs as the values that they stand for, and the scores."""
-    if judged.target.task == "regression":
+    if judged.target.task in ("regression", "ranking"):
         labels, outputs = numbers(metric, judged)
     else:
         classes = _array(judged.target.classes)
         labels, outputs = (classes[codes] for codes in class_codes(metric, judged))
     scores = judged.scored.scores
-    return _frozen(labels), _frozen(outputs), None if scores is None else _frozen(scores)
+    return read_only(labels), read_only(outputs), None if scores is None else read_only(scores)
 
 
 def _array(classes: tuple[Scalar, ...]) -> Array:
@@ -183,7 +191,8 @@ def _array(classes: tuple[Scalar, ...]) -> Array:
     return np.array(classes, dtype=None if len(kinds) == 1 else object)
 
 
-def _frozen(column: Array) -> Array:
+def read_only(column: Array) -> Array:
+    """Return `column` so that nobody can write to it."""
     view = column.view()
     view.flags.writeable = False
     return view

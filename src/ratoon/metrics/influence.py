@@ -58,23 +58,38 @@ def standard_error(influence: Floats) -> float:
 
 
 def measured(
-    metric: str, window: Window, rows: int, value: float, influence: Floats
+    metric: str,
+    window: Window,
+    rows: int,
+    value: float,
+    influence: Floats,
+    support: float | None = None,
 ) -> Measurement:
     """Return the measurement of `value`; what is not finite becomes None."""
-    if not math.isfinite(value):
-        return undefined(metric, window, rows)
     with np.errstate(over="ignore", invalid="ignore"):
         stderr = standard_error(influence)
-    known = stderr if math.isfinite(stderr) else None
-    return Measurement(metric=metric, window=window, value=value, n=rows, stderr=known)
+    return told(metric, window, rows, value, stderr, support)
 
 
-def mean_measured(metric: str, window: Window, values: Floats) -> Measurement:
-    """Return the measurement of the mean of `values`, one a row; of no rows it is undefined."""
-    if len(values) == 0:
-        return undefined(metric, window, 0)
-    with np.errstate(over="ignore", invalid="ignore"):
-        return measured(metric, window, len(values), float(values.mean()), mean_influence(values))
+def told(
+    metric: str,
+    window: Window,
+    rows: int,
+    value: float,
+    stderr: float,
+    support: float | None = None,
+) -> Measurement:
+    """Return a measurement; what is not finite becomes None, as a support of all rows."""
+    if not math.isfinite(value):
+        return undefined(metric, window, rows)
+    return Measurement(
+        metric=metric,
+        window=window,
+        value=value,
+        n=rows,
+        stderr=stderr if math.isfinite(stderr) else None,
+        support=None if support is None or support >= rows else int(support),
+    )
 
 
 def undefined(metric: str, window: Window, rows: int) -> Measurement:

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ratoon.core.measuring import Measurement, Window
 from ratoon.core.settings import share
 from ratoon.metrics.checking import check_task, labels_of, probabilities
-from ratoon.metrics.influence import mean_measured
+from ratoon.metrics.means import OfMean
 from ratoon.windows.judged import Floats, Judged, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LogLoss:
+class LogLoss(OfMean):
     """The mean of the negative logarithm of the probability given to what came true.
 
     loss = -ln(max(p(label), clip)); stderr = s/√n. A class that the model does not know has
@@ -24,6 +23,7 @@ class LogLoss:
     and wrong.
 
     >>> import numpy as np
+    >>> from ratoon.core.measuring import Window
     >>> from ratoon.core.times import EPOCH
     >>> from ratoon.windows.judged import Judged, Scored, Target
     >>> target = Target(task="binary", classes=("good", "bad"))
@@ -37,17 +37,12 @@ class LogLoss:
 
     name = "log_loss"
     tasks = frozenset({"binary", "multiclass"})
-    greater_is_better = False
 
     clip: float = 1e-6  # probabilities below count as this; strictly between 0 and 1
 
     def __post_init__(self) -> None:
         """Check the setting."""
         share("clip", self.clip)
-
-    def measure(self, judged: Judged, window: Window, /) -> Measurement:
-        """Measure the mean loss."""
-        return mean_measured(self.name, window, self.losses(judged))
 
     def losses(self, judged: Judged, /) -> Floats:
         """Return -ln(max(p(label), clip)) of each row, between 0 and -ln(clip)."""
@@ -63,7 +58,7 @@ class LogLoss:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Brier:
+class Brier(OfMean):
     """The mean squared distance between the probabilities and what came true.
 
     Of two classes (p(second) - 1[label = second])², at most 1; of several the sum of
@@ -71,6 +66,7 @@ class Brier:
     ``scale_by_half="auto"``. Here the task decides, there the number of columns. stderr = s/√n.
 
     >>> import numpy as np
+    >>> from ratoon.core.measuring import Window
     >>> from ratoon.core.times import EPOCH
     >>> from ratoon.windows.judged import Judged, Scored, Target
     >>> target = Target(task="binary", classes=("good", "bad"))
@@ -84,11 +80,7 @@ class Brier:
 
     name = "brier"
     tasks = frozenset({"binary", "multiclass"})
-    greater_is_better = False
-
-    def measure(self, judged: Judged, window: Window, /) -> Measurement:
-        """Measure the mean squared distance."""
-        return mean_measured(self.name, window, self.losses(judged))
+    value_range = (0.0, 2.0)
 
     def losses(self, judged: Judged, /) -> Floats:
         """Return the squared distance of each row, between 0 and the bound."""

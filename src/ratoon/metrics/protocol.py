@@ -22,7 +22,7 @@ class Metric(Protocol):
 
     @property
     def tasks(self) -> frozenset[str]:
-        """The tasks that it can judge, of ``"binary"``, ``"multiclass"`` and ``"regression"``."""
+        """The tasks that it can judge: "binary", "multiclass", "regression", "ranking"."""
         ...
 
     @property
@@ -30,13 +30,20 @@ class Metric(Protocol):
         """Whether a greater value is a better one."""
         ...
 
+    @property
+    def value_range(self) -> tuple[float, float]:
+        """The least and the greatest value that there can be; infinite where there is none."""
+        ...
+
     def measure(self, judged: Judged, window: Window, /) -> Measurement:
         """Measure the rows of a window.
 
-        `n` counts the rows looked at. The value is None where the metric is undefined on them or
-        does not fit a float, never NaN. The standard error takes the model as given and the rows
-        as independent; it is None where it is undefined, for instance on a single row. It is 0
-        where the rows are all alike (ten right answers of ten), which proves little on few rows.
+        `n` counts the rows looked at; `support` those that decide the value where they are fewer,
+        as the rows of the positive class for a recall, or the queries of a ranking. The value is
+        None where the metric is undefined on them or does not fit a float, never NaN. The standard
+        error takes the model as given and the rows as independent; it is None where it is
+        undefined, for instance on a single row. It is 0 where the rows are all alike (ten right
+        answers of ten), which proves little on few rows: `interval` allows for that.
 
         Raises `SettingInvalid` on another task, `MetricNeedsColumn` without the scores that it
         needs, `ValueForbidden` on a label, output or score that is NaN, infinite or out of range.
