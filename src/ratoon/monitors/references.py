@@ -1,0 +1,107 @@
+"""What a window is compared with: the training rows, the weeks before, the same week last year."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import reduce
+from typing import Protocol
+
+from ratoon.core import settings
+from ratoon.core.errors import SettingInvalid
+from ratoon.core.measuring import Window
+from ratoon.windows.summaries import Reference, Summary, merged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A window and the summary of its rows, on the bins of the first reference."""
+
+    window: Window
+    summary: Summary
+
+
+class Against(Protocol):
+    """Chooses, for each window, the rows that it is compared with."""
+
+    def choose(self, first: Reference, past: Sequence[Span], window: Window, /) -> Reference | None:
+        """Return what `window` is compared with; None where there is too little of it yet.
+
+        Args:
+            first: the reference that was given, on the bins of which everything is counted.
+            past: all windows before, in order of time.
+            window: the one to be judged.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fixed:
+    """Always the reference that was given: training rows, validation rows, a good month."""
+
+    def choose(self, first: Reference, past: Sequence[Span], window: Window, /) -> Reference:
+        """Return the first reference."""
+        del past, window
+        return first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sliding:
+    """The windows just before: what changed of late, not since the training.
+
+    A slow drift is never far from its own past, so that it goes unseen: compare with `Fixed` too.
+
+    Args:
+        windows: how many; at least 1.
+        gap: windows left out in between, at least 0: more than the labels' delay for labels.
+    """
+
+    windows: int = 7
+    gap: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        settings.whole("windows", self.windows, least=1)
+        settings.whole("gap", self.gap, least=0)
+
+    def choose(self, first: Reference, past: Sequence[Span], window: Window, /) -> Reference | None:
+        """Return the last windows, once there are so many."""
+        del window
+        chosen = past[: len(past) - self.gap][-self.windows :]
+        return _of(first, chosen) if len(chosen) == self.windows else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Season:
+    """The same time in seasons before: Mondays with Mondays, this week with that of last year.
+
+    Args:
+        every: length of a season; above 0. A year of 364 days keeps the days of the week.
+        seasons: how many at most, the newest first; at least 1.
+
+    >>> Season().every.days
+    7
+    """
+
+    every: timedelta = field(default=timedelta(days=7))
+    seasons: int = 4
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        settings.whole("seasons", self.seasons, least=1)
+        if self.every <= timedelta(0):
+            raise SettingInvalid("every", "a time above 0", self.every)
+
+    def choose(self, first: Reference, past: Sequence[Span], window: Window, /) -> Reference | None:
+        """Return the windows of the seasons before that began at about the same time."""
+        near = (window.end - window.start) / 2
+        wanted = [window.start - self.every * k for k in range(1, self.seasons + 1)]
+        chosen = [
+            span for span in past if any(abs(span.window.start - start) < near for start in wanted)
+        ]
+        return _of(first, chosen) if chosen else None
+
+
+def _of(first: Reference, spans: Sequence[Span]) -> Reference:
+    return Reference(grids=first.grids, summary=reduce(merged, (span.summary for span in spans)))
