@@ -128,6 +128,8 @@ def reading(folder: Path, scale: Scale) -> Measured:
     home: dict[str, Any] = {"home": str(folder / "home")}
     yield "recorded", medians("data_reading:record", home | {"rows": scale.snapshot}, 1)
     yield "digest alone", medians("data_reading:pin", home | {"rows": scale.snapshot}, 1)
+    anew = medians("data_reading:unpin_anew", home, scale.runs)
+    yield "Ratoon, pinned snapshot, compared with its digest", anew
     yield "Ratoon, pinned snapshot", medians("data_reading:unpin", home, scale.runs)
     files = once("data_reading:files", home)
     for name, everything in (("20 features", False), ("all columns", True)):

@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks import data_rows as rows_of
 from benchmarks.data_histories import ids_of, made_below
-from benchmarks.data_measuring import Figures, forget_peak, peak_mib
+from benchmarks.data_measuring import Figures, forget_peak, memory_mib, peak_mib
 from ratoon.core.measuring import RowRange
 from ratoon.stores.folder import open_folder
 from ratoon.stores.local import LocalStore
@@ -38,7 +38,7 @@ def steps(home: str, *, run: int, rows: int, made_share: float) -> Figures:
     found: Figures = {}
     store = _timed(found, "open", lambda: open_folder(Path(home), "loop"))
     with closing(store):
-        made = _appended(found, store, "made ids", lambda _n: store.make_ids(_BATCH), run)
+        made = _appended(found, store, "made ids", lambda _n: (), run)
         _timed(found, "flush", store.flush)
         first = rows * 2 + run * _BATCH * _TIMES  # no row of the history has such a number
         new = [rows_of.foreign_ids(first + n * _BATCH, _BATCH) for n in range(_TIMES)]
@@ -53,6 +53,7 @@ def steps(home: str, *, run: int, rows: int, made_share: float) -> Figures:
         _timed(found, "flush late labels", store.flush)
         _read(found, store, "newest labelled rows, of old predictions")
         _repeated(found, "counts", lambda _n: store.counts())
+        found |= memory_mib()
     found["peak_mib"] = peak_mib()
     return found
 
@@ -60,13 +61,19 @@ def steps(home: str, *, run: int, rows: int, made_share: float) -> Figures:
 def _appended(
     found: Figures, store: LocalStore, name: str, ids: Callable[[int], tuple[str, ...]], run: int
 ) -> list[tuple[str, ...]]:
-    """Append batches of predictions; return their ids."""
+    """Append batches of predictions; return their ids, which are made where none are given."""
     named: list[tuple[str, ...]] = []
 
     def append(number: int) -> None:
-        named.append(ids(number))
-        columns = rows_of.narrow(run, number, _BATCH)
-        store.append(Draft(kind="predictions", at=_AT, ids=named[-1], columns=columns))
+        given = ids(number)
+        draft = Draft(
+            kind="predictions",
+            at=_AT,
+            ids=given,
+            nameless=0 if given else _BATCH,
+            columns=rows_of.narrow(run, number, _BATCH),
+        )
+        named.append(store.append(draft).ids or given)
 
     _repeated(found, f"predictions, {name}", append)
     return named

@@ -159,9 +159,9 @@ class _History:
 
     def close(self) -> None:
         """Let go of the files."""
-        self._tables["journal"].compact()
         self._catalog.close()
         for table in self._tables.values():
+            table.compact()
             table.close()
 
 

@@ -24,8 +24,9 @@ def record(home: str, *, rows: int, run: int = 0) -> Figures:
     with measuring() as found:
         for first in range(0, rows, _BATCH):
             n = min(_BATCH, rows - first)
-            ids, columns = store.make_ids(n), rows_of.wide(run, first, n)
-            store.append(Draft(kind="predictions", at=_AT, ids=ids, columns=columns))
+            columns = rows_of.wide(run, first, n)
+            draft = Draft(kind="predictions", at=_AT, nameless=n, columns=columns)
+            ids = store.append(draft).ids
             said = values[first : first + n]
             store.append(Draft(kind="labels", at=_AT, ids=ids, values=said))
         store.close()
@@ -37,16 +38,15 @@ def pin(home: str, *, rows: int, run: int = 0) -> Figures:
     from ratoon.core import wire  # noqa: PLC0415 - the peers have none
     from ratoon.core.measuring import RowRange  # noqa: PLC0415
     from ratoon.engine.evidence import features  # noqa: PLC0415
-    from ratoon.engine.pinning import pinned_at  # noqa: PLC0415
+    from ratoon.engine.pinning import hashed, pinned_at  # noqa: PLC0415
     from ratoon.stores.folder import open_known  # noqa: PLC0415
-    from ratoon.windows.snapshot import digest  # noqa: PLC0415
 
     _ = run
     store = open_known(Path(home), "loop")
     found = store.labelled(RowRange(start=0, stop=rows))
     with measuring() as told:
         taken = features(found.columns, _schema())
-        name = digest(taken, found.values)
+        name = hashed(taken, found.values, None)
     snapshot = _snapshot(name, taken, found.values)
     pinned = pinned_at(snapshot, found.ordinals, _AT, None, store)
     (Path(home) / _PIN).write_text(wire.dumps(pinned))
@@ -55,7 +55,16 @@ def pin(home: str, *, rows: int, run: int = 0) -> Figures:
 
 
 def unpin(home: str, *, run: int) -> Figures:
-    """Read the rows of the pin again, with every check."""
+    """Read the rows of the pin again: each file is checked, and lies there as it was compared."""
+    return _unpin(home, run=run, anew=False)
+
+
+def unpin_anew(home: str, *, run: int) -> Figures:
+    """Read the rows of the pin again, and compare all of them with the pin's digest."""
+    return _unpin(home, run=run, anew=True)
+
+
+def _unpin(home: str, *, run: int, anew: bool) -> Figures:
     from ratoon.core import wire  # noqa: PLC0415 - the peers have none
     from ratoon.engine.pinning import unpinned  # noqa: PLC0415
     from ratoon.stores.folder import open_known  # noqa: PLC0415
@@ -65,7 +74,7 @@ def unpin(home: str, *, run: int) -> Figures:
     pinned = wire.loads(Pin, (Path(home) / _PIN).read_text())
     store = open_known(Path(home), "loop")
     with measuring() as found:
-        snapshot = unpinned(pinned, store)
+        snapshot = unpinned(pinned, store, anew=anew)
     store.close()
     if len(snapshot) != pinned.count:
         raise RuntimeError("the snapshot has another length")

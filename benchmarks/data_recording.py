@@ -23,7 +23,11 @@ _AT = datetime(2026, 1, 1, tzinfo=UTC)
 def ratoon(
     folder: str, *, run: int, batch: int, batches: int, threads: int = 1, foreign: bool = False
 ) -> Figures:
-    """Record batches in Ratoon's log; what waits is then brought to the tables."""
+    """Record batches in Ratoon's log; what waits is then brought to the tables.
+
+    A first batch is recorded before, and brought there: what a process imports once (pyarrow has
+    pandas imported, where it is there, by the first array that it makes) is not measured.
+    """
     from ratoon.stores.folder import open_folder  # noqa: PLC0415 - only this contender has it
     from ratoon.stores.protocol import Draft  # noqa: PLC0415
 
@@ -35,10 +39,15 @@ def ratoon(
 
         def record(number: int) -> None:
             start = number * batch
-            named = ids[start : start + batch] if foreign else store.make_ids(batch)
-            part = rows_of.cut(columns, start, batch)
-            store.append(Draft(kind="predictions", at=_AT, ids=tuple(named), columns=part))
+            named = tuple(ids[start : start + batch]) if foreign else ()
+            part, nameless = rows_of.cut(columns, start, batch), 0 if foreign else batch
+            store.append(
+                Draft(kind="predictions", at=_AT, ids=named, nameless=nameless, columns=part)
+            )
 
+        warm = rows_of.wide(run, total, 1)
+        store.append(Draft(kind="predictions", at=_AT, nameless=1, columns=warm))
+        store.flush()
         with measuring() as all_of_it:
             found = _each(record, batches, threads)
             store.flush()

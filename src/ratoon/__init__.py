@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ratoon import detectors, gates, metrics, rollouts, stores, testing, triggers, windows
     from ratoon.core import errors
-    from ratoon.engine import History, Loop, Predictions, ReplayReport, replay
+    from ratoon.engine import History, Loop, Monitoring, Predictions, ReplayReport, monitor, replay
     from ratoon.policies import Limits
     from ratoon.windows import DatasetSnapshot
 
@@ -24,8 +24,10 @@ _DOORS = {
     "History": "ratoon.engine",
     "Limits": "ratoon.policies",
     "Loop": "ratoon.engine",
+    "Monitoring": "ratoon.engine",
     "Predictions": "ratoon.engine",
     "ReplayReport": "ratoon.engine",
+    "monitor": "ratoon.engine",
     "replay": "ratoon.engine",
 }
 _ROOMS = {
@@ -59,6 +61,7 @@ __all__ = [
     "History",
     "Limits",
     "Loop",
+    "Monitoring",
     "Predictions",
     "ReplayReport",
     "__version__",
@@ -66,6 +69,7 @@ __all__ = [
     "errors",
     "gates",
     "metrics",
+    "monitor",
     "replay",
     "rollouts",
     "stores",

@@ -6,6 +6,7 @@ import errno
 import sqlite3
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +28,16 @@ from ratoon.stores.book import SqlBook, sqlite_engine
 from ratoon.stores.folder import FolderLock, known_loops, open_folder, open_known
 from ratoon.stores.protocol import Receipt, Record, Saved
 from ratoon.stores.tables import SCHEMA_VERSION
-from ratoon.testing.drafts import event, history, labels, predictions, tick
+from ratoon.testing.drafts import (
+    event,
+    history,
+    labels,
+    moment,
+    nameless,
+    predicted,
+    predictions,
+    tick,
+)
 
 
 @pytest.fixture
@@ -214,6 +224,58 @@ def test_rows_left_by_a_process_that_died(home: Path) -> None:
     store.close()
 
 
+def test_processes_one_after_the_other_are_taken_in_in_order(home: Path) -> None:
+    """A label that one process left after another had left its prediction is never parked."""
+    for number in range(12):
+        for kind, draft in enumerate((predictions([f"q{number}"]), labels([f"q{number}"], [1]))):
+            beside = open_known(home, "a")
+            beside.append(replace(draft, at=moment(number + kind / 2)))
+            beside.close()
+    store = open_folder(home, "a")
+    kinds = [entry.draft.kind for entry in store.entries(3)]
+    assert kinds == ["predictions", "labels"] * 12
+    assert store.counts().parked == 0
+    store.close()
+
+
+def test_processes_at_once_are_taken_in_by_the_moment(home: Path) -> None:
+    """What processes leave at once comes by the moment at which it arrived, each in its order."""
+    senders = [open_known(home, "a") for _ in range(3)]
+    for number in range(9):
+        draft = replace(predictions([f"q{number}"]), at=moment(number))
+        senders[(number * 2) % 3].append(draft)
+    late = replace(labels(["q8"], [1]), at=moment(4))  # its clock went back
+    senders[1].append(late)
+    store = open_folder(home, "a")
+    entries = [entry.draft for entry in store.entries(3)]
+    assert [draft.ids[0] for draft in entries if draft.kind == "predictions"] == [
+        f"q{number}" for number in range(9)
+    ]
+    assert store.counts().parked == 0
+    for beside in senders:
+        beside.close()
+    store.close()
+
+
+def test_threads_that_leave_rows_without_ids(home: Path) -> None:
+    """Threads, and processes, that leave rows without ids each get ids of their own."""
+    senders = [open_known(home, "a") for _ in range(2)]
+
+    def leave(number: int) -> tuple[str, ...]:
+        return senders[number % 2].append(nameless(predicted(2, shift=number))).ids
+
+    with ThreadPoolExecutor(8) as pool:
+        ids = [row_id for made in pool.map(leave, range(32)) for row_id in made]
+    assert len(set(ids)) == 64
+    store = open_folder(home, "a")
+    assert len(list(store.entries(3))) == 32
+    assert list(store.refused()) == []
+    assert sorted(store.predictions(ids)) == sorted(ids)
+    for beside in senders:
+        beside.close()
+    store.close()
+
+
 def test_labels_of_a_model_join_nothing(home: Path) -> None:
     """Labels that a model made are kept once, and neither judge nor train."""
     store = open_folder(home, "a")
@@ -248,3 +310,21 @@ def test_known_loops(home: Path, tmp_path_factory: pytest.TempPathFactory) -> No
     open_known(home, "a").close()
     with pytest.raises(LoopUnknown, match=r"no loop 'b' here; there are \['a'\]"):
         open_known(home, "b")
+
+
+def test_an_alias_that_another_process_points(home: Path) -> None:
+    """What another process points an alias at holds from the next look at what arrived."""
+    store = open_folder(home, "a")
+    store.commit(Record(aliases={"champion": 2, "challenger": 3}))
+    assert (store.alias("champion"), store.alias("challenger")) == (2, 3)
+    beside = open_known(home, "a")
+    beside.append(event("back"), aliases={"champion": 1})
+    assert beside.alias("champion") == 1
+    assert [entry.draft.kind for entry in store.entries(3)] == ["event"]
+    assert (store.alias("champion"), store.alias("challenger")) == (1, 3)
+    store.commit(Record(aliases={"champion": 4}))
+    assert store.alias("champion") == beside.alias("champion") == 4
+    store.append(event("on"), aliases={"champion": 5})
+    assert store.alias("champion") == 5
+    beside.close()
+    store.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,9 @@ from ratoon.stores.protocol import (
     Counts,
     Draft,
     Entry,
+    Forgotten,
     LabelledRows,
+    OnRecord,
     Receipt,
     Record,
     Saved,
@@ -75,13 +77,15 @@ class PointsAliasesAlways(MemoryStore):
 
 
 class FillsWithZero(MemoryStore):
-    def labelled(self, rows: RowRange, /) -> LabelledRows:
-        found = super().labelled(rows)
-        columns = {
+    def labelled(
+        self, rows: RowRange, /, *, columns: Collection[str] | None = None
+    ) -> LabelledRows:
+        found = super().labelled(rows, columns=columns)
+        filled = {
             name: np.nan_to_num(column) if name.startswith("score") else column
             for name, column in found.columns.items()
         }
-        return replace(found, columns=columns)
+        return replace(found, columns=filled)
 
 
 class CutsQuestions(MemoryStore):
@@ -117,16 +121,38 @@ class KeepsTheSendersArrays(MemoryStore):
         return receipt
 
 
+class ForgetsNoHistory(MemoryStore):
+    def forget(self, ids: Sequence[str], /, *, record: OnRecord | None = None) -> Forgotten:
+        named = [row_id for row_id in ids if not row_id.startswith("history-")]
+        return super().forget(named, record=record)
+
+
+class RecordsWhatIsGone(MemoryStore):
+    def forget(self, ids: Sequence[str], /, *, record: OnRecord | None = None) -> Forgotten:
+        gone = super().forget(ids)
+        if record is not None:
+            self.commit(record(gone))
+        return gone
+
+
+class GoesBack(MemoryStore):
+    def commit(self, record: Record, /) -> None:
+        super().commit(record if record.saved is not None else replace(record, saved=Saved()))
+
+
 MISTAKES: tuple[type[MemoryStore], ...] = (
     CommitsByHalves,
     CountsParkedAsLabelled,
     CutsQuestions,
     FillsWithZero,
     ForgetsBegun,
+    ForgetsNoHistory,
     ForgetsParked,
+    GoesBack,
     JoinsByArrival,
     KeepsTheSendersArrays,
     PointsAliasesAlways,
+    RecordsWhatIsGone,
     SkipsAnEntry,
     StoresEventsTwice,
     TakesAnyLabel,

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -260,6 +261,16 @@ def read_folder(watched: Watched, **options: Any) -> Iterable[Any]:
         assert watched.taken(path)
 
 
+def structured(folder: Path) -> Any:
+    """Return the table as one array of numpy, a field a column; moments have no zone there."""
+    del folder
+    kinds = [*[object] * 3, "i8", "f8", "?", "M8[us]"]
+    found = np.zeros(len(COLUMNS["id"]), dtype=list(zip(COLUMNS, kinds, strict=True)))
+    for name, values in COLUMNS.items():
+        found[name] = table()[name].to_numpy() if name == "time" else values
+    return found
+
+
 def whole(data: Any, batch_rows: int) -> list[Any]:
     """Return a Python object, which comes in one batch."""
     assert batch_rows == BATCH
@@ -300,7 +311,19 @@ MAKERS = [
     Maker(name="a watched folder", make=folder_of_files, read=read_folder),
     Maker(name="a pyarrow table", make=lambda _: table(), read=whole),
     Maker(name="a pandas frame", make=lambda _: pd.DataFrame(COLUMNS), read=whole),
+    Maker(
+        name="a pandas frame of Arrow columns",
+        make=lambda _: table().to_pandas(types_mapper=pd.ArrowDtype),
+        read=whole,
+    ),
     Maker(name="a polars frame", make=lambda _: pl.from_arrow(table()), read=whole),
+    Maker(name="a numpy array with fields", make=structured, read=whole),
+    Maker(name="records of numpy", make=lambda _: structured(_).view(np.recarray), read=whole),
     Maker(name="a dict of columns", make=lambda _: COLUMNS, read=whole),
+    Maker(
+        name="a dict of arrays",
+        make=lambda _: {name: table()[name].to_numpy() for name in COLUMNS},
+        read=whole,
+    ),
     Maker(name="a list of dicts", make=lambda _: records(), read=whole),
 ]

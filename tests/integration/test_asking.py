@@ -14,7 +14,7 @@ import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 import ratoon as rt
-from ratoon.core.errors import FileCorrupt, RatoonError, SettingInvalid
+from ratoon.core.errors import FileCorrupt, QuestionFailed, SettingInvalid
 from ratoon.core.measuring import RowRange
 from ratoon.engine import VirtualClock
 from ratoon.log.table import RowTable
@@ -209,7 +209,7 @@ def test_what_has_no_answer(shop: rt.Loop, tmp_path: Path, query: str) -> None:
     secret = pa.table({"word": ["hidden"]})
     with (
         asked(store_of(shop).parts(), tmp_path) as asking,
-        pytest.raises(RatoonError, match="the question has no answer"),
+        pytest.raises(QuestionFailed, match="the question has no answer"),
     ):
         asking.ask(query).read_all()
     assert secret.num_rows == 1
@@ -358,7 +358,7 @@ def test_too_little_memory(tmp_path: Path) -> None:
     parts = wide(tmp_path / "tables", 100_000, 1)
     with (
         asked(parts, tmp_path, memory="2MB") as asking,
-        pytest.raises(RatoonError, match="needs more memory"),
+        pytest.raises(QuestionFailed, match="needs more memory"),
     ):
         asking.ask("SELECT list(id) AS ids FROM labelled").read_all()
 

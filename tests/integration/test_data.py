@@ -218,6 +218,37 @@ def test_forget(loop: rt.Loop) -> None:
     assert loop.status().counts.labelled == 120
 
 
+def test_forget_history(loop: rt.Loop) -> None:
+    """Rows of history are blamed and erased too, and the loop goes on without them."""
+    ids = ["history-1-3", "history-1-59", "history-1-60"]
+    blamed = loop.data.blame(ids)
+    assert blamed.ordinals == (_range(3, 4), _range(59, 60))
+    assert 1 in blamed.versions
+    gone, touched = loop.data.forget(ids)
+    assert (gone.ids, gone.rows, gone.labels) == (("history-1-3", "history-1-59"), 2, 2)
+    assert touched.versions == blamed.versions
+    assert loop.data.blame(ids).ordinals == ()
+    first = loop.data.snapshots()[0]
+    assert len(loop.data.snapshot(first.digest)) == first.count - first.erased
+    assert first.erased
+    loop.close()
+    left = everything_in(log_of(loop))
+    assert "history-1-4'" in left
+    assert "history-1-3'" not in left
+    loop.emit("now")
+    assert loop.runs()[-1].version == 2
+    assert rt.replay(loop, loop.history()).rows[0].fits
+
+
+def test_forget_while_a_training_reads(loop: rt.Loop) -> None:
+    """A snapshot whose rows were erased before it was pinned is read without them."""
+    pin = loop.data.snapshots()[0]
+    loop.data.forget(["history-1-0"])
+    store_of(loop).commit(Record(pins=(replace(pin, gone=()),)))
+    assert len(loop.data.snapshot(pin.digest)) == pin.count - 1
+    assert loop.reproduce(str(pin.run_id)).erased == 1
+
+
 def test_rows_set_aside_are_not_trained_on(loop: rt.Loop) -> None:
     """Rows that are set aside are in no snapshot until they are released."""
     aside = loop.data.set_aside(ids_of(60, 65), "the sensor was broken")

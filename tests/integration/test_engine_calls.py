@@ -18,6 +18,7 @@ from ratoon.core.errors import (
     LengthMismatch,
     LoopStarted,
     MetricNeedsColumn,
+    PredictionsUnknown,
     RatoonError,
     RowsRefused,
     SettingInvalid,
@@ -159,8 +160,13 @@ BAD: dict[str, tuple[Call, type[RatoonError], str]] = {
     ),
     "feedback: unknown id": (
         lambda loop: loop.feedback(["p61", "who"], ratings=[1, 1]),
-        RowsRefused,
+        PredictionsUnknown,
         "feedback on prediction 'who', which is unknown",
+    ),
+    "feedback: unknown ids": (
+        lambda loop: loop.feedback(["why", "p61", "who"], ratings=[1, 1, 1]),
+        PredictionsUnknown,
+        r"prediction 'why', which is unknown \(1 more of the batch too\)",
     ),
     "feedback: id twice": (
         lambda loop: loop.feedback(["p61", "p61"], ratings=[1, 1]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import ratoon as rt
+from ratoon.engine import VirtualClock
 from ratoon.stores import MemoryStore, MemoryVault
 
 CHANCE_SEED = 7
+START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def batch(rng: np.random.Generator, rows: int) -> tuple[dict[str, Any], list[str]]:
@@ -117,5 +120,84 @@ def test_checks_can_be_left_out() -> None:
     """Without checks every labelled row is trained on."""
     loop = loop_of(checks=False)
     lived(loop, spoilt=True)
+    assert loop.data.quarantined() == []
+    loop.close()
+
+
+def reasons_of(loop: rt.Loop) -> str:
+    """Return why rows were set aside, and what else the last check found."""
+    check = next(step for step in loop.runs()[-1].steps if step.name == "check")
+    return f"{[q.reasons for q in loop.data.quarantined()]} {check.decided}"
+
+
+@pytest.mark.parametrize("where", ["memory", "folder"])
+def test_events_that_are_later_than_their_rows(where: str, tmp_path: Path) -> None:
+    """A batch whose events had not happened when it came is set aside, though they are past now."""
+    clock = VirtualClock(START)
+    loop = loop_of(clock=clock, **({"home": tmp_path} if where == "folder" else {}))
+    rng, late = np.random.default_rng(CHANCE_SEED), START + timedelta(days=30)
+    loop.fit(*batch(rng, 2000))
+    for upload in range(4):
+        clock.advance(timedelta(days=1))
+        rows, labels = batch(rng, 600)
+        ids = [f"u{upload}-{row}" for row in range(600)]
+        loop.predict(rows, ids=ids, times=[late] * 600 if upload == 1 else None)
+        loop.label(ids, labels)
+    clock.set(START + timedelta(days=60))
+    loop.emit("now")
+    assert "later than the row came" in reasons_of(loop)
+    bad = [f"u1-{row}" for row in range(600)]
+    [aside] = loop.data.quarantined()
+    assert aside.rows == loop.data.blame(bad).ordinals
+    loop.close()
+
+
+def test_labels_that_are_older_than_their_events() -> None:
+    """Labels that were there before what they are about had happened are set aside."""
+    clock = VirtualClock(START)
+    loop = loop_of(clock=clock)
+    rng = np.random.default_rng(CHANCE_SEED)
+    loop.fit(*batch(rng, 2000))
+    for upload in range(4):
+        clock.advance(timedelta(days=1))
+        rows, labels = batch(rng, 600)
+        ids = [f"u{upload}-{row}" for row in range(600)]
+        if upload == 1:
+            loop.label(ids, labels)
+            clock.advance(timedelta(hours=5))
+        loop.predict(rows, ids=ids)
+        if upload != 1:
+            loop.label(ids, labels)
+    loop.emit("now")
+    assert "older than the event" in reasons_of(loop)
+    [aside] = loop.data.quarantined()
+    assert aside.rows == loop.data.blame([f"u1-{row}" for row in range(600)]).ordinals
+    loop.close()
+
+
+def test_people_on_both_sides_of_the_split(tmp_path: Path) -> None:
+    """Training rows of people by whom a model is judged are left out once, and stay good."""
+    loop = loop_of(home=tmp_path)
+    rng = np.random.default_rng(CHANCE_SEED)
+
+    def people(start: int, rows: int) -> tuple[dict[str, Any], list[str]]:
+        known, labels = batch(rng, rows)
+        return known | {"person": [float(start + row) for row in range(rows)]}, labels
+
+    loop.fit(*people(0, 2000))
+    for upload in range(4):
+        rows, labels = people(2000 + 600 * upload, 600)
+        if upload == 3:
+            rows["person"][-300:] = [float(2000 + row) for row in range(300)]
+        loop.label(loop.predict(rows).ids, labels)
+    loop.emit("now")
+    text = loop.rules_file.read_text()
+    loop.rules_file.write_text(text.replace("version = 1", 'version = 1\nentity = "person"', 1))
+    loop.retrain("with people apart")
+    run = loop.runs()[-1]
+    check = next(step for step in run.steps if step.name == "check")
+    assert "300 training rows are about entities" in str(check.decided)
+    assert check.wrote["left_out"] == 300
+    assert check.wrote["set_aside"] == 0
     assert loop.data.quarantined() == []
     loop.close()

@@ -13,11 +13,11 @@ from ratoon.core.errors import RowsRefused
 from ratoon.sources import read, where
 from ratoon.windows.intake import read_rows
 from ratoon.windows.rows import Rows, concat
-from tests.integration.sources_inputs import BATCH, COLUMNS, MAKERS, Maker, table
+from tests.integration.sources_inputs import BATCH, COLUMNS, MAKERS, Maker, table, whole
 
 every_maker = pytest.mark.parametrize("maker", MAKERS, ids=lambda maker: maker.name)
 every_source = pytest.mark.parametrize(
-    "maker", [m for m in MAKERS if m.make.__name__ != "<lambda>"], ids=lambda maker: maker.name
+    "maker", [maker for maker in MAKERS if maker.read is not whole], ids=lambda maker: maker.name
 )
 
 

@@ -6,11 +6,14 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from sqlalchemy import exc
 
-from ratoon.core.errors import RowsRefused, SettingInvalid
+from ratoon.core.errors import RowsRefused, SettingInvalid, SourceUnreachable
 from ratoon.sources import read, sql
+from ratoon.sources.kinds import Kinds
 
 
 @pytest.fixture
@@ -105,6 +108,24 @@ def test_a_database_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(SettingInvalid, match="a database that is there"):
         read(f"sqlite:///{tmp_path}/gone.db", query="select 1")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_that_cannot_be_opened(tmp_path: Path) -> None:
+    """What does not let itself be opened is no fault of the rows, and may be tried again."""
+    source = f"sqlite:///file:{tmp_path}/gone.db?mode=ro&uri=true"
+    with pytest.raises(SourceUnreachable, match=r"cannot be opened: unable to open") as refused:
+        rows(source, "select 1")
+    assert refused.value.transient
+    assert "mode=ro" not in refused.value.fact
+
+
+def test_a_database_that_goes_away(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that is lost in the middle of a query is told apart from a bad query."""
+    lost = exc.OperationalError("select", {}, Exception("the server went away"), None, True)  # noqa: FBT003 - SQLAlchemy's own order
+
+    monkeypatch.setattr(Kinds, "values", Mock(side_effect=lost))
+    with pytest.raises(SourceUnreachable, match="has gone away: the server went away"):
+        rows(url, "select * from rows")
 
 
 @pytest.mark.parametrize("query", [None, "", " \n"])

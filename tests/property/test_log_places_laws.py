@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ratoon.core.errors import StoreDamaged
-from ratoon.log.places import LIMIT, Places
+from ratoon.log.places import Places
+from ratoon.log.places_state import LIMIT
 from tests.property.power_cut import Cut, Disk
 
 VALUES = st.one_of(st.integers(-1, 40), st.sampled_from([LIMIT - 1, 2**32, 2**46]))

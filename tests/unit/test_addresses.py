@@ -49,8 +49,10 @@ def test_addresses_find_what_they_took_in(batches: list[tuple[int, int]]) -> Non
         if epoch < 2:
             ids = make_ids(epoch, first, rows)
             made |= {row_id: first + row for row, row_id in enumerate(ids)}
-            grown = addresses.grown(address_rows(ids, first + np.arange(rows)), first)
-            kept = np.append(kept[:-3] if grown.extends else kept, grown.ranges)
+            addresses.take_in(address_rows(ids, first + np.arange(rows)), first)
+            new = addresses.new()
+            addresses.kept()
+            kept = np.append(kept[: 3 * len(addresses) - len(new)], new)
         first += rows
     asked = [row_id for epoch in (0, 1) for row_id in make_ids(epoch, 0, first + 1)]
     expected = [made.get(row_id, -1) for row_id in asked]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ratoon.core import wire
 from ratoon.core.deciding import RowChoice, SnapshotPlan
-from ratoon.core.errors import DataUnfit, SettingInvalid
+from ratoon.core.errors import ChoiceInvalid, DataUnfit, SettingInvalid
 from ratoon.core.measuring import RowRange
 from ratoon.policies.retraining import shifted
 from ratoon.windows import (
@@ -263,16 +263,22 @@ def test_what_a_function_may_answer(answer: Any, positions: Any, weights: Any) -
         ([1, 1, 2], "mine returned the same position more than once"),
         ([0.1, float("nan"), 1.0, 1.0], "mine gave row 1 the weight nan"),
         ([0.1, 1.0, -0.5, 1.0], "mine gave row 2 the weight -0.5"),
-        ([False] * 4, "mine chose none of the 4 rows"),
-        ([0.0] * 4, "mine chose none of the 4 rows"),
         ([], "mine returned 0 weights for 4 rows"),
     ],
     ids=repr,
 )
 def test_what_a_function_may_not_answer(answer: Any, told: str) -> None:
     """Anything else is refused, and the message says what it was."""
-    with pytest.raises(DataUnfit, match=told):
+    with pytest.raises(ChoiceInvalid, match=told):
         asked(answer)
+
+
+@pytest.mark.parametrize("answer", [[False] * 4, [0.0] * 4], ids=repr)
+def test_a_function_that_chooses_nothing(answer: Any) -> None:
+    """No row at all is a sound answer, on which nothing can be trained."""
+    with pytest.raises(DataUnfit, match="mine chose none of the 4 rows") as caught:
+        asked(answer)
+    assert not isinstance(caught.value, ChoiceInvalid)
 
 
 def test_a_function_that_fails() -> None:
@@ -282,7 +288,7 @@ def test_a_function_that_fails() -> None:
     def fails(rows: TrainableRows) -> Any:
         return rows.columns["y"]
 
-    with pytest.raises(DataUnfit, match="mine raised KeyError: 'y'"):
+    with pytest.raises(ChoiceInvalid, match="mine raised KeyError: 'y'"):
         chosen(choice, ROWS, {"mine": fails})
     with pytest.raises(DataUnfit, match="were to be chosen by mine, which the loop's"):
         chosen(choice, ROWS, {})

@@ -59,7 +59,8 @@ def test_a_list_that_is_replaced_while_it_is_opened(
     writer.flush(4)
     lists = iter([old])
     monkeypatch.setattr(
-        "ratoon.log.ids_listing.read_listing", lambda at: next(lists, None) or read_listing(at)
+        "ratoon.log.ids_listing.read_listing",
+        lambda at, state: next(lists, None) or read_listing(at, state),
     )
     assert IdIndex(tmp_path, writable=False).find(names(0, 40)).tolist() == [*range(40)]
 

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from ratoon.core.errors import LengthMismatch, SettingInvalid, StoreDamaged, StoreNewer
-from ratoon.log.places import LIMIT, Places
+from ratoon.log.places import Places
+from ratoon.log.places_state import LIMIT
 
 
 def files(home: Path) -> dict[str, bytes]:
@@ -158,7 +159,9 @@ def test_a_reader_outlives_a_clear(tmp_path: Path) -> None:
     assert writer.get(slice(None)).tolist() == [5]
 
 
-@pytest.mark.parametrize("where", ["places._write_all", "places.sync_file", "ids_files.sync_file"])
+@pytest.mark.parametrize(
+    "where", ["places_writing._write_all", "places.sync_file", "ids_files.sync_file"]
+)
 def test_a_flush_that_fails_can_be_done_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:

@@ -1,7 +1,8 @@
 """Row tables in an object store: the same table, with no disk below it.
 
 The store is moto's, which keeps objects in memory and refuses to write one twice where it is asked
-to (If-None-Match), as S3 does. Where moto is not installed, nothing here runs.
+to (If-None-Match), as S3 does. It looks and then writes, so two requests at the very same moment
+may both be let in: that S3 lets in one alone is S3's own promise, and not shown here.
 """
 
 from __future__ import annotations
@@ -10,28 +11,30 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import boto3
 import duckdb
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
+from moto.server import ThreadedMotoServer
 
 from ratoon.core.errors import FileCorrupt, StoreUnreachable, StoreUnwritable, TableChanged
 from ratoon.log.table import RowTable
 from ratoon.log.table_commits import DeltaLog
 from tests.unit.log_table_rows import APP, rows_of
 
-moto_server = pytest.importorskip("moto.server")
-boto3 = pytest.importorskip("boto3")
-
 LATER = datetime(2100, 1, 1, tzinfo=UTC)
 URI = "s3://rows/some/table"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def options() -> Iterator[dict[str, str]]:
-    """Run a store, and return how to reach it."""
-    server = moto_server.ThreadedMotoServer(port=0, verbose=False)
+    """Run a store of the test's own, and return how to reach it.
+
+    What a request of another test tries again finds nobody at its address.
+    """
+    server = ThreadedMotoServer(port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     yield {
@@ -200,7 +203,7 @@ def test_checkpoints(bucket: Any, options: dict[str, str], monkeypatch: pytest.M
 
 def test_out_of_reach() -> None:
     """A store that does not answer is not taken for a damaged one."""
-    server = moto_server.ThreadedMotoServer(port=0, verbose=False)
+    server = ThreadedMotoServer(port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     options = {

@@ -183,14 +183,18 @@ def test_rules_can_be_softened() -> None:
 
 
 def test_entities_stand_on_one_side() -> None:
-    """Training rows about someone whom held-out rows are about are set aside."""
+    """Training rows about someone whom held-out rows are about are left out, not set aside."""
     rules = infer(REFERENCE, entity="city").rules
     held = np.arange(3000) >= 2500
     city = np.array([f"c{i % 50}" for i in range(2500)] + ["c7", None] * 250, dtype=object)
     data = replace(changed(DATA, city=city), held_out=held)
     findings = check(replace(rules, severity={"categories": "off", "nulls": "off"}), data)
     assert of_rule(findings, "entity").count == 50
-    np.testing.assert_array_equal(findings.quarantine, (city == "c7") & ~held)
+    np.testing.assert_array_equal(findings.left_out, (city == "c7") & ~held)
+    np.testing.assert_array_equal(findings.passed, ~findings.left_out)
+    assert not findings.quarantine.any()
+    assert findings.summary() == "50 are left out of this training alone."
+    assert findings.record()["left_out"] == 50
     given = replace(data, entities=np.arange(3000))
     assert "entity" not in {f.rule for f in check(rules, given).found}
 

@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from ratoon.core.errors import SettingInvalid
+from ratoon.core.errors import RulesUnreadable
 from ratoon.windows.intake import read_rows
 from ratoon.windows.judged import Target
 from ratoon.windows.rules import (
@@ -96,18 +96,31 @@ def test_mistakes_are_named_with_their_line(old: str, new: str, named: str, rule
     """A mistake of a person's is told with its line, its name, the rule and what stands there."""
     assert old in TEXT
     text = TEXT.replace(old, new, 1)
-    with pytest.raises(SettingInvalid) as caught:
+    with pytest.raises(RulesUnreadable) as caught:
         from_text(text)
     at = line(text, new.splitlines()[-1] if new else "[label]")
     told = str(caught.value)
     assert told.startswith(f"line {at}: {named} must be "), told
+    assert caught.value.line == at
     assert caught.match(rule)
 
 
 def test_no_toml_is_named_with_its_line() -> None:
     """A text that is no TOML is refused with the line, and what stands in it."""
-    with pytest.raises(SettingInvalid, match=r"at line \d+.*got 'alpha : 0.01"):
+    with pytest.raises(RulesUnreadable, match=r"at line \d+.*got 'alpha : 0.01"):
         from_text(TEXT.replace("alpha = 0.01", "alpha : 0.01"))
+
+
+def test_the_file_is_named() -> None:
+    """An error of rules that stand in a file begins with the file."""
+    with pytest.raises(RulesUnreadable, match=r"^fraud\.rules\.toml, line 2: rows must be"):
+        from_text("version = 1\nrows = 0", "fraud.rules.toml")
+    with pytest.raises(RulesUnreadable, match=r"^fraud\.rules\.toml must be TOML") as caught:
+        from_text("version = 1\nrows : 1", "fraud.rules.toml")
+    assert caught.value.line == 2
+    with pytest.raises(RulesUnreadable, match=r"^the rules must be told with 'version'") as caught:
+        from_text("")
+    assert caught.value.line is None
 
 
 def test_columns_may_have_any_name() -> None:

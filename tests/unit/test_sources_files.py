@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from ratoon.core.errors import RowsRefused, SettingInvalid
+from ratoon.core.errors import RowsRefused, SettingInvalid, SourceUnreachable
 from ratoon.sources import read, where
 from ratoon.sources.batching import sized
 from ratoon.sources.kinds import plain
@@ -62,6 +62,35 @@ def test_missing(tmp_path: Path) -> None:
     with pytest.raises(SettingInvalid, match="No such file or directory") as refused:
         read(tmp_path / "gone.parquet")
     assert str(tmp_path / "gone.parquet") in refused.value.fact
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl", "arrow"])
+def test_gone_meanwhile(suffix: str, tmp_path: Path) -> None:
+    """A file that goes before it is read is no fault of its rows: it may be there again later."""
+    path = tmp_path / f"rows.{suffix}"
+    path.write_bytes(b"a\n1\n")
+    batches = read(path)
+    path.unlink()
+    with pytest.raises(SourceUnreachable, match=r"cannot be opened: .*No such file") as refused:
+        next(batches)
+    assert refused.value.transient
+
+
+def test_delta_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object store that does not answer is told apart from a table that is damaged."""
+    nowhere = {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "MAX_RETRIES": "0",
+    }
+    for name, value in nowhere.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SourceUnreachable, match="s3://rows/some cannot be opened") as refused:
+        rows("s3://rows/some", format="delta")
+    assert "\x1b" not in str(refused.value)
 
 
 def test_folder(tmp_path: Path) -> None:

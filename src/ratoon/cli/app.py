@@ -20,6 +20,7 @@ from ratoon.cli.emit import emit
 from ratoon.cli.events import events
 from ratoon.cli.feedback import feedback
 from ratoon.cli.label import label
+from ratoon.cli.monitor import monitor
 from ratoon.cli.record import record
 from ratoon.cli.replay import replay
 from ratoon.cli.reproduce import reproduce
@@ -39,17 +40,18 @@ _COMMANDS = (
     *(demo, status, why, versions, runs, decisions, events),
     *(record, label, feedback),
     *(emit, retrain, rollback, replay, reproduce),
+    monitor,
 )
 _DATA = (
     *(data.labels, data.versions, data.show, data.diff, data.export, data.sql),
-    *(data.check, data.quarantine, data.release, data.blame, data.forget),
+    *(data.check, data.quarantine, data.release, data.blame, data.forget, data.prune),
 )
 _EPILOG = """
 Exit codes:
     0  it was done
     1  an error of Ratoon: what and why stands on stderr, with --json on stdout;
        also rows that were refused, damage that was found, a model that could
-       not be reproduced
+       not be reproduced, and with `monitor --fail-on-drift` a drift
     2  the command was called wrongly
     130  interrupted
 

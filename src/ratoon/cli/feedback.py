@@ -13,13 +13,13 @@ from ratoon.cli.handing_in import (
     Asked,
     Id,
     Kinded,
-    PredictionsUnknown,
     Reading,
     Sources,
     class_kind,
     known_kinds,
 )
 from ratoon.cli.watching import Watching, bring
+from ratoon.core.errors import PredictionsUnknown
 from ratoon.core.schema import Kind
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _draft(counter: Counter, part: FeedbackIn) -> Draft:
     from ratoon.engine import SystemClock  # noqa: PLC0415 - slow to import
 
     known = counter.store.predictions(part.ids)
-    unknown = [row_id for row_id in part.ids if row_id not in known]
+    unknown = tuple([row_id for row_id in part.ids if row_id not in known])
     if unknown:
         raise PredictionsUnknown(unknown)
     now = SystemClock().now()

@@ -19,7 +19,10 @@ from ratoon.core.errors import (
     ColumnKindMismatch,
     ColumnsMismatch,
     LoopNotStarted,
+    PredictionsUnknown,
+    RatoonError,
     RowsRefused,
+    SourceUnreachable,
     ValueForbidden,
 )
 from ratoon.core.schema import Kind
@@ -127,20 +130,6 @@ class Reading:
         return has_no_types and self.query is None and Path(source).is_file()
 
 
-class PredictionsUnknown(RowsRefused):
-    """Feedback on predictions that the loop does not know, or not yet."""
-
-    transient = True
-
-    def __init__(self, ids: Sequence[str]) -> None:
-        """Name the first of them, and say how many there are."""
-        others = f", nor {showing.counted(len(ids) - 1, 'other')}" if len(ids) > 1 else ""
-        super().__init__(
-            f"the loop knows no prediction {ids[0]!r}{others}",
-            hint="feedback can come when the loop has taken its predictions in: send it again then",
-        )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kinded:
     """A kind of rows, and what a batch of them becomes."""
@@ -213,13 +202,13 @@ def taken(asked: Asked, store: LocalStore, source: str) -> Taken:
     read = stored = batches = 0
     name = _called(source)
     try:
-        with moving(f"reading {Path(name).name}", "rows", lambda: _rows_in(source)) as moved:
+        with moving(f"reading {Path(name).name}", "rows", lambda: rows_in(source)) as moved:
             for batch in _batches(asked, counter, source):
                 stored += _stored(asked.kind, counter, batch)
                 read += batch.num_rows
                 batches += 1
                 moved(read)
-    except RowsRefused as error:
+    except (RowsRefused, SourceUnreachable) as error:
         refusal = error
     return Taken(
         source=name,
@@ -297,7 +286,7 @@ def class_kind(target: Target) -> Kind:
     return "boolean" if kinds == {bool} else "integer"
 
 
-def hint_of(error: RowsRefused) -> str:
+def hint_of(error: RatoonError) -> str:
     """Return the hint of a refusal in the words of the command."""
     match error:
         case ColumnsMismatch(missing=(), extra=extra):
@@ -309,7 +298,7 @@ def hint_of(error: RowsRefused) -> str:
             return as_options(error.hint)
 
 
-def _rows_in(source: str) -> int | None:
+def rows_in(source: str) -> int | None:
     """Count the rows of a file, about, where that costs little."""
     path = Path(source)
     if path.suffix == ".parquet" and path.is_file():

@@ -35,7 +35,9 @@ def reproduce(
     The same rows are read again, by their numbers, and must have the digest that they had. The
     answers of both models to the same probe rows are compared. Nothing is stored, and a running
     loop goes on. The exit code is 0 where the answers are the same to the last bit, else 1. A
-    trainer that draws chance without a seed comes to another model each time.
+    trainer that draws chance without a seed comes to another model each time. Where rows were
+    erased since (`ratoon data forget`) it trains on those that are left, says how many are gone,
+    and the exit code is 1: it is another training.
 
     Example:
         ratoon reproduce fraud run-6qig fraud_app:loop
@@ -49,14 +51,10 @@ def reproduce(
         run = found(Records(store, loop), loop, run_id)
         with aside(), showing.working(f"training again what {run.id} trained{_took(run)}"):
             result = again(store, definition.trainer, run.id)
-        pin = store.pin(result.snapshot)
-    erased = 0 if pin is None else pin.erased
     if common.json:
-        showing.print_json(
-            {"loop": loop, "same": result.same, **showing.plain(result), "erased": erased}
-        )
+        showing.print_json({"loop": loop, "same": result.same, **showing.plain(result)})
     else:
-        _tell(loop, result, erased)
+        _tell(loop, result)
     if not result.same:
         raise typer.Exit(1)
 
@@ -70,15 +68,14 @@ def _took(run: Run) -> str:
     return f" (the first time it took {seconds:,.0f} s)"
 
 
-def _tell(loop: str, result: Reproduction, erased: int) -> None:
-    showing.say(_verdict(result, erased))
+def _tell(loop: str, result: Reproduction) -> None:
+    showing.say(_verdict(result))
     showing.say("")
-    gone = f", {erased:,} erased since" if erased else ""
     showing.print_facts(
         {
             "run": result.run_id,
             "version": "none" if result.version is None else f"{loop}@{result.version}",
-            "snapshot": f"{showing.short(result.snapshot)}, {result.rows:,} rows{gone}",
+            "snapshot": f"{showing.short(result.snapshot)}, {_rows(result)}",
             "model": "the same bytes" if result.same_bytes else "other bytes",
             "answers": _answers(result),
             "trainer": _code(result),
@@ -95,13 +92,21 @@ def _tell(loop: str, result: Reproduction, erased: int) -> None:
         showing.print_table(columns, lines, empty="")
 
 
-def _verdict(result: Reproduction, erased: int) -> str:
+def _rows(result: Reproduction) -> str:
+    if not result.erased:
+        return showing.counted(result.rows, "row")
+    whole = showing.counted(result.rows + result.erased, "row")
+    return f"{whole}, of which {result.erased:,} erased since"
+
+
+def _verdict(result: Reproduction) -> str:
+    if result.erased:
+        gone = "1 of its rows was" if result.erased == 1 else f"{result.erased:,} of its rows were"
+        return f"Cannot be reproduced: {gone} erased since, so this is another training."
     if result.same_bytes:
         return "Reproduced: the same model, to the byte."
     if result.same:
         return "Reproduced: the same answers, though the bytes of the model differ."
-    if erased:
-        return "Not reproduced: rows were erased since, so it is another training."
     if result.largest_difference is None:
         return "Not reproduced: another model, whose answers cannot be compared."
     return "Not reproduced: the answers differ."
@@ -109,8 +114,9 @@ def _verdict(result: Reproduction, erased: int) -> str:
 
 def _answers(result: Reproduction) -> str:
     if result.largest_difference is None:
-        return "not recorded then, or of another shape"
-    rows = showing.counted(result.probed, "probe row")
+        gone = result.erased and not result.probed
+        return "all probe rows are erased" if gone else "not recorded then, or of another shape"
+    rows = showing.counted(result.probed, "probe row") + (" that are left" * bool(result.erased))
     if result.largest_difference == 0:
         return f"the same on {rows}"
     return f"differ by up to {showing.number(result.largest_difference)} on {rows}"

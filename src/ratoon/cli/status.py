@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,8 +41,9 @@ def status(
 ) -> None:
     """Show how all loops stand, or one of them in detail.
 
-    In detail: the champion and since when, how much came in, the latest measurements with their
-    standard errors, what the loop waits for, and how its last run ended.
+    In detail: the champion and since when, how much came in, how much of it is parked or set
+    aside, the latest measurements with their standard errors, what the loop waits for, how its
+    last run ended, and why rows do not reach the tables where that fails.
 
     Example:
         ratoon status
@@ -52,44 +53,66 @@ def status(
     if loop is None:
         _all(common)
         return
-    stands, behind = _look(common.folder, loop)
+    stands, rows = _look(common.folder, loop)
     if common.json:
-        showing.print_json(_record(stands, behind))
+        showing.print_json(_record(stands, rows))
     else:
-        _detail(stands, behind)
+        _detail(stands, rows)
 
 
-def _look(home: Path, loop: str) -> tuple[Status, int]:
-    """Return how a loop stands, and how many journal entries it has not taken in."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rows:
+    """How the rows of a loop stand."""
+
+    behind: int  # journal entries that the loop has not taken in
+    set_aside: int  # labelled rows that no model is trained on until they are released
+    refused: int  # rows of other processes that could not be taken in
+    trouble: str | None  # why rows do not reach the tables
+
+
+def _look(home: Path, loop: str) -> tuple[Status, _Rows]:
+    """Return how a loop and its rows stand."""
     from ratoon.engine import Records  # noqa: PLC0415 - slow to import
 
     with opened(home, loop) as store:
         records = Records(store, loop)
         stands, state = records.status(), records.state()
-        behind = store.last_seq() - store.saved().cursor + store.pending()
+        aside = [q for q in store.quarantined() if q.released_at is None]
+        rows = _Rows(
+            behind=store.last_seq() - store.saved().cursor + store.pending(),
+            set_aside=sum(len(part) for q in aside for part in q.rows),
+            refused=len(store.refused()),
+            trouble=store.trouble,
+        )
     reign = None if state is None else state.reign
     if reign is None or stands.champion is None:
-        return stands, behind
+        return stands, rows
     if reign.standing.version != stands.champion.number:  # a rollback that is not taken in yet
         stands = replace(stands, since=None, latest={})
-    return stands, behind
+    return stands, rows
 
 
-def _record(stands: Status, behind: int) -> dict[str, Any]:
-    return {**showing.plain(stands), "not_taken_in": behind}
+def _record(stands: Status, rows: _Rows) -> dict[str, Any]:
+    return {
+        **showing.plain(stands),
+        "not_taken_in": rows.behind,
+        "set_aside": rows.set_aside,
+        "rows_refused": rows.refused,
+        "trouble": rows.trouble,
+    }
 
 
 def _all(common: Common) -> None:
     names = loops_in(common.folder)
     found = [_look(common.folder, name) for name in names]
     if common.json:
-        showing.print_json([_record(stands, behind) for stands, behind in found])
+        showing.print_json([_record(stands, rows) for stands, rows in found])
     else:
-        lines = [_line(stands) for stands, _ in found]
+        lines = [_line(stands, rows) for stands, rows in found]
         showing.print_table(_LOOPS, lines, empty=f"There is no loop in {common.folder} yet.")
 
 
-def _line(stands: Status) -> tuple[str, ...]:
+def _line(stands: Status, rows: _Rows) -> tuple[str, ...]:
     first = next(iter(stands.latest.values()), None)
     return (
         stands.loop,
@@ -97,18 +120,20 @@ def _line(stands: Status) -> tuple[str, ...]:
         showing.when(stands.since),
         "" if first is None else f"{first.metric} {showing.measured(first)}",
         str(stands.counts.labelled),
-        _now(stands),
+        _now(stands, rows),
     )
 
 
-def _now(stands: Status) -> str:
+def _now(stands: Status, rows: _Rows) -> str:
     """Say in a word or two what the loop is about."""
+    if rows.trouble is not None:
+        return "in trouble"
     if stands.run is not None and stands.run.status in ("running", "testing", "watching"):
         return stands.run.status
     return "waiting" if stands.waiting else "steady"
 
 
-def _detail(stands: Status, behind: int) -> None:
+def _detail(stands: Status, rows: _Rows) -> None:
     counts, run = stands.counts, stands.run
     facts = {
         "loop": stands.loop,
@@ -121,9 +146,14 @@ def _detail(stands: Status, behind: int) -> None:
         "so far": f"{stands.retrainings} retrainings, {stands.refused} refused, "
         f"{stands.rollbacks} rolled back",
     }
-    if behind:
-        entries = showing.counted(behind, "entry", "entries")
+    if rows.behind:
+        entries = showing.counted(rows.behind, "entry", "entries")
         facts["pending"] = f"{entries}, taken in at the loop's next call"
+    if rows.set_aside or rows.refused:
+        aside = f"{rows.set_aside:,} set aside, {rows.refused:,} refused"
+        facts["not used"] = f"{aside}: see `ratoon data quarantine {stands.loop}`"
+    if rows.trouble is not None:
+        facts["trouble"] = f"rows wait for their tables, and are safe: {rows.trouble}"
     showing.print_facts(facts)
     if stands.latest:
         showing.say("")

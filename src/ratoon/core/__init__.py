@@ -8,6 +8,7 @@ from ratoon.core.deciding import (
     Hold,
     Retrain,
     Rollback,
+    RowChoice,
     SnapshotPlan,
     Wait,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "Quarantined",
     "Retrain",
     "Rollback",
+    "RowChoice",
     "RowRange",
     "Run",
     "Schema",

@@ -4,6 +4,7 @@
 
     RatoonError
     ├── SettingInvalid          a setting breaks its rule (also a ValueError)
+    │   └── RulesUnreadable     a file of data rules cannot be read
     ├── RowsRefused             a batch is refused whole, nothing is stored (also a ValueError)
     │   ├── BatchEmpty
     │   ├── ColumnsMismatch
@@ -11,7 +12,10 @@
     │   ├── ValueForbidden
     │   ├── LengthMismatch
     │   ├── IdRepeated
-    │   └── IdConflict
+    │   ├── IdConflict
+    │   └── PredictionsUnknown
+    ├── SourceUnreachable       a source of rows cannot be opened now (transient)
+    ├── QuestionFailed          DuckDB refuses a question to the tables, or cannot answer it
     ├── MetricNeedsColumn       a metric asks for scores or a column that is not there
     ├── LoopNotStarted          no champion yet
     ├── LoopStarted             there is a champion already
@@ -27,7 +31,8 @@
     ├── DefinitionNotFound      'module:loop' does not lead to a loop
     ├── TrainingFailed          a training ended without a usable model
     │   ├── DataUnfit
-    │   │   └── SnapshotEmpty
+    │   │   ├── SnapshotEmpty
+    │   │   └── ChoiceInvalid   a person's choice of rows raised, or gave rows that are not there
     │   ├── TrainerRaised
     │   ├── TrainerReturnedNothing
     │   └── ModelUnusable
@@ -70,6 +75,15 @@ class SettingInvalid(RatoonError, ValueError):
         self.got = got
 
 
+class RulesUnreadable(SettingInvalid):
+    """A file of data rules cannot be read, or breaks a rule itself."""
+
+    def __init__(self, setting: str, rule: str, got: object, *, line: int | None = None) -> None:
+        """Name the setting with its file and line, the rule that it breaks, and what it got."""
+        super().__init__(setting, rule, got)
+        self.line = line  # from 1; None where it is not known
+
+
 class RowsRefused(RatoonError, ValueError):
     """A batch is refused whole; nothing of it is stored."""
 
@@ -78,7 +92,6 @@ class BatchEmpty(RowsRefused):
     """A batch without rows."""
 
     def __init__(self, what: str) -> None:
-        """Name what was empty."""
         super().__init__(f"{what} is empty: a batch has at least one row")
         self.what = what
 
@@ -87,7 +100,6 @@ class ColumnsMismatch(RowsRefused):
     """Columns are missing, or there are others than the model was trained on."""
 
     def __init__(self, missing: tuple[str, ...], extra: tuple[str, ...]) -> None:
-        """List both kinds of columns."""
         parts = [f"missing columns {list(missing)}"] if missing else []
         parts += [f"extra columns {list(extra)}"] if extra else []
         super().__init__(
@@ -125,7 +137,6 @@ class LengthMismatch(RowsRefused):
     """Two columns of one batch differ in length."""
 
     def __init__(self, left: str, left_rows: int, right: str, right_rows: int) -> None:
-        """Name both and their lengths."""
         super().__init__(f"{left} has {left_rows} rows but {right} has {right_rows}")
 
 
@@ -133,7 +144,6 @@ class IdRepeated(RowsRefused):
     """The same id stands twice in one batch."""
 
     def __init__(self, row_id: str) -> None:
-        """Name the id."""
         super().__init__(f"id {row_id!r} stands more than once in the batch")
         self.row_id = row_id
 
@@ -151,11 +161,35 @@ class IdConflict(RowsRefused):
         self.differs = differs
 
 
+class PredictionsUnknown(RowsRefused):
+    """Feedback on predictions that the loop does not know, or not yet."""
+
+    transient = True
+
+    def __init__(self, row_ids: tuple[str, ...]) -> None:
+        first, *others = row_ids
+        more = f" ({len(others)} more of the batch too)" if others else ""
+        super().__init__(
+            f"feedback on prediction {first!r}, which is unknown{more}",
+            hint="send it again when the loop has its predictions: feedback is not kept for later",
+        )
+        self.row_ids = row_ids
+
+
+class SourceUnreachable(RatoonError):
+    """A source of rows cannot be opened now: a database or a store of files does not answer."""
+
+    transient = True
+
+
+class QuestionFailed(RatoonError):
+    """DuckDB refuses a person's question to the tables, or has not enough memory for it."""
+
+
 class MetricNeedsColumn(RatoonError, ValueError):
     """A metric asks for scores or a column that is not there."""
 
     def __init__(self, metric: str, column: str) -> None:
-        """Name the metric and what it needs."""
         super().__init__(f"metric {metric!r} needs {column}, which the rows do not have")
         self.metric = metric
         self.column = column
@@ -165,7 +199,6 @@ class LoopNotStarted(RatoonError):
     """The loop has no champion yet."""
 
     def __init__(self, loop: str) -> None:
-        """Name the loop."""
         super().__init__(
             f"loop {loop!r} has no champion yet",
             hint="call loop.fit(rows, labels) to train one, or loop.adopt(model, rows, labels)",
@@ -176,7 +209,6 @@ class LoopStarted(RatoonError):
     """The loop has a champion already; it is fitted once."""
 
     def __init__(self, loop: str) -> None:
-        """Name the loop."""
         super().__init__(
             f"loop {loop!r} has a champion already",
             hint="call loop.predict and loop.label, or loop.retrain() for another version",
@@ -209,7 +241,6 @@ class RunUnknown(RatoonError, KeyError):
     __str__ = RatoonError.__str__
 
     def __init__(self, run_id: str) -> None:
-        """Name the run."""
         super().__init__(f"there is no run {run_id!r}", hint="`ratoon runs LOOP` lists them")
         self.run_id = run_id
 
@@ -220,7 +251,6 @@ class SnapshotUnknown(RatoonError, KeyError):
     __str__ = RatoonError.__str__
 
     def __init__(self, digest: str) -> None:
-        """Name the digest."""
         super().__init__(
             f"there is no snapshot {digest!r}, or more than one that begins so",
             hint="`ratoon data versions LOOP` lists them",
@@ -234,11 +264,10 @@ class LoopBusy(RatoonError):
     transient = True
 
     def __init__(self, loop: str, home: str) -> None:
-        """Name the loop and its folder."""
         super().__init__(
             f"loop {loop!r} in {home!r} is open already",
-            hint="call close() on the other Loop, also in this process; beside it `ratoon emit`, "
-            "`retrain` and `rollback` work",
+            hint="call close() on the other Loop, also in this process; beside it work `ratoon "
+            "record`, `label`, `feedback`, `emit`, `retrain`, `rollback` and all that only look",
         )
 
 
@@ -267,7 +296,6 @@ class TableChanged(RatoonError):
     transient = True
 
     def __init__(self, table: str) -> None:
-        """Name the table."""
         super().__init__(
             f"another process has changed the table {table}; nothing of this call was stored",
             hint="only one process may write to a table; see that no other does, and call again",
@@ -291,7 +319,6 @@ class DefinitionNotFound(RatoonError):
     """'module:loop' does not lead to a loop."""
 
     def __init__(self, target: str, why: str) -> None:
-        """Name the target and what went wrong."""
         super().__init__(f"{target!r} does not lead to a loop: {why}", hint="write it module:name")
 
 
@@ -307,11 +334,14 @@ class SnapshotEmpty(DataUnfit):
     """All rows of a range were erased, or set aside."""
 
     def __init__(self, start: int, stop: int) -> None:
-        """Name the range of ordinals."""
         super().__init__(
             f"none of the labelled rows {start} to {stop} is left: they were erased or set aside",
             hint="`ratoon data quarantine` shows rows that were set aside",
         )
+
+
+class ChoiceInvalid(DataUnfit):
+    """A person's function that chooses rows raised, or gave rows or weights that cannot be."""
 
 
 class TrainerRaised(TrainingFailed):

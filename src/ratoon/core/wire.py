@@ -7,6 +7,7 @@ so that what is stored can be read by anyone and no code hides in it.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 import types
@@ -19,6 +20,7 @@ Json: TypeAlias = object
 """A value that JSON can hold: None, bool, int, float, str, or sequences and mappings of those."""
 
 _KIND = "kind"
+_AS_THEY_ARE = frozenset({type(None), bool, int, str})
 _FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
@@ -38,6 +40,11 @@ def loads(kind: Any, text: str) -> Any:
 
 def to_json(value: object) -> Json:
     """Turn dataclasses, tuples, mappings, moments and durations into plain JSON values."""
+    kind = type(value)
+    if kind in _AS_THEY_ARE:
+        return value
+    if kind is float and math.isfinite(cast("float", value)):
+        return value
     match value:
         case None | bool() | int() | str():
             return value
@@ -48,17 +55,23 @@ def to_json(value: object) -> Json:
         case timedelta():
             return value / timedelta(seconds=1)
         case Mapping():
-            items = cast("Mapping[str, object]", value)
-            return {str(key): to_json(item) for key, item in items.items()}
+            named = cast("Mapping[str, object]", value)
+            return {str(key): to_json(item) for key, item in named.items()}
         case tuple() | list():
-            return [to_json(item) for item in cast("Sequence[object]", value)]
+            items = cast("Sequence[object]", value)
+            plain = _AS_THEY_ARE.issuperset(map(type, items))
+            return list(items) if plain else [to_json(item) for item in items]
         case _ if dataclasses.is_dataclass(value):
-            fields = dataclasses.fields(value)
-            body = {field.name: to_json(getattr(value, field.name)) for field in fields}
-            return {_KIND: type(value).__name__, **body}
+            body = {name: to_json(getattr(value, name)) for name in _fields(kind)}
+            return {_KIND: kind.__name__, **body}
         case _:
             message = f"{type(value).__name__} has no JSON form"
             raise TypeError(message)
+
+
+@functools.cache
+def _fields(kind: type[Any]) -> tuple[str, ...]:
+    return tuple([field.name for field in dataclasses.fields(kind)])
 
 
 def from_json(kind: Any, value: Any) -> Any:
@@ -127,6 +140,8 @@ def _from_container(origin: Any, kinds: tuple[Any, ...], value: Any) -> Any:
         return tuple(from_json(kinds[0], item) for item in value)
     if origin is list:
         return [from_json(kinds[0], item) for item in value]
+    if origin is Sequence:
+        return tuple(from_json(kinds[0], item) for item in value)
     if origin is tuple:
         return tuple(from_json(k, item) for k, item in zip(kinds, value, strict=True))
     return {key: from_json(kinds[1], item) for key, item in value.items()}

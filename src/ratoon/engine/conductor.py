@@ -24,6 +24,7 @@ from ratoon.core.versions import Verdict
 from ratoon.deployers import Local, Traffic
 from ratoon.engine.carrying import carried_out
 from ratoon.engine.checking import check_judges
+from ratoon.engine.delays import DelayReader
 from ratoon.engine.evidence import Evidence, features
 from ratoon.engine.models import Models
 from ratoon.engine.training import Ports, Training
@@ -31,7 +32,8 @@ from ratoon.policies import Policy, PolicyState, Standing, Turn, champions
 from ratoon.policies.state import Trial
 from ratoon.policies.turn import Complained, Grown, Labelled, Predicted, Seen, Ticked, Told
 from ratoon.stores.drafts import event_in
-from ratoon.stores.protocol import Entry, Record, Saved
+from ratoon.stores.protocol import Entry, LabelledRows, Record, Saved
+from ratoon.windows.arrived import Arrived
 from ratoon.windows.judged import Judged, Target
 from ratoon.windows.labels import extended
 
@@ -52,13 +54,17 @@ class Conductor:
         self._ports = ports
         self._store = ports.store
         self.models = Models(ports.store, ports.vault, policy.loop)
-        self._evidence = Evidence(ports.store, self.models, schema)
+        self._evidence = Evidence(self._joined, self.models, schema)
+        self._delays = DelayReader(ports.store)
+        self._newest: LabelledRows | None = None  # that were joined, read once for all who ask
         self._training = Training(ports, self.models, schema, policy.metrics, policy.train_on)
         self.deployer = Local()
         self.stale = False
         self._saved = ports.store.saved()
         self.target = _target(self._saved) or target
         self._definition = described(policy)
+        self._schema = wire.dumps(schema)
+        self._told = (self.target, wire.dumps(self.target))  # it hardly ever changes
         self.state = self._opened()
 
     def _opened(self) -> PolicyState:
@@ -73,8 +79,15 @@ class Conductor:
         """Take in all that has arrived, and do all that follows from it."""
         self._finish_training()
         for entry in self._store.entries(self._saved.cursor):
+            self._delays.take(entry, self._joined)
             self._take_in(entry)
             self._finish_training()
+
+    def close(self) -> None:
+        """Store what need not be counted again."""
+        told = None if self.stale or self._store.stale else self._delays.last()
+        if told is not None:
+            self._store.commit(Record(saved=self._saved, delays=told))
 
     def converge(self) -> None:
         """Let the champion of the records answer."""
@@ -197,7 +210,19 @@ class Conductor:
             champion=champion or self._evidence.answered(rows, self.target),
             challenger=None if trial is None else self._judged(rows, trial.version),
             replaced=None if watch is None else self._judged(rows, watch.replaced.version),
+            arrived=self._arrived(entry) if len(rows) >= self.policy.window else None,
         )
+
+    def _arrived(self, entry: Entry) -> Arrived:
+        """Return which labels were in with an entry."""
+        self._delays.catch_up(entry.seq)
+        return self._delays.arrived(entry.draft.at)
+
+    def _joined(self, rows: RowRange) -> LabelledRows:
+        """Return the labelled rows that an entry has completed."""
+        if self._newest is None or self._newest.rows != rows:
+            self._newest = self._store.labelled(rows)
+        return self._newest
 
     def _judged(self, rows: RowRange, version: int) -> Judged | None:
         """Return rows as a version scores them; None where it cannot, which stops nobody else."""
@@ -214,7 +239,7 @@ class Conductor:
 
     def _grow_target(self, entry: Entry) -> None:
         """Take in classes that no label had before."""
-        joined = self._store.labelled(entry.joined).values if entry.joined else ()
+        joined = self._joined(entry.joined).values if entry.joined else ()
         self.target = extended(self.target, joined)
 
     def _commit(self, turn: Turn, entry: Entry | None = None, adopted: Any = None) -> None:
@@ -228,9 +253,9 @@ class Conductor:
             self._reached(entry, turn.state),
             state=wire.dumps(turn.state),
             definition=self._definition,
-            schema=wire.dumps(self.schema),
-            target=wire.dumps(self.target),
-            first_target=self._saved.first_target or wire.dumps(self.target),
+            schema=self._schema,
+            target=self._target_text(),
+            first_target=self._saved.first_target or self._target_text(),
         )
         self.stale = True  # until the store has said that it is done
         self._store.commit(
@@ -242,12 +267,19 @@ class Conductor:
                 runs=runs,
                 versions=changes.versions,
                 aliases=changes.aliases,
+                delays=self._delays.unsaved(),
             )
         )
         self._saved, self.state, self.stale = saved, turn.state, False
         if self._ports.notifier is not None:
             for happened in (*turn.events, *turn.decisions):
                 self._ports.notifier.notify(happened)
+
+    def _target_text(self) -> str:
+        """Return the target as JSON text."""
+        if self._told[0] is not self.target:
+            self._told = (self.target, wire.dumps(self.target))
+        return self._told[1]
 
     def _finish_training(self) -> None:
         """Go on with the run that trains; when it has ended, show the policy how."""

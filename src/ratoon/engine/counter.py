@@ -50,10 +50,6 @@ class Counter:
         schema = wire.loads(Schema, saved.schema)
         return cls(store=store, schema=schema, target=wire.loads(Target, saved.target))
 
-    def names(self, ids: object, rows: int) -> tuple[str, ...]:
-        """Return the ids of a batch: those that were given, or made ones."""
-        return self.store.make_ids(rows) if ids is None else checked_ids(ids, rows)
-
     def predictions(
         self,
         rows: object,
@@ -65,10 +61,13 @@ class Counter:
         times: object = None,
         version: int = 0,
     ) -> Draft:
-        """Return predictions that were made elsewhere; without scores they are outputs alone."""
+        """Return predictions that were made elsewhere; without scores they are outputs alone.
+
+        Without ids the store makes them when it takes the draft.
+        """
         table = read_rows(rows, self.schema)
         moments = read_times(times, len(table), at)
-        names = self.names(ids, len(table))
+        names = () if ids is None else checked_ids(ids, len(table))
         values = read_labels(outputs, self.target.task)
         if len(values) != len(table):
             raise LengthMismatch("the batch", len(table), "outputs", len(values))
@@ -81,7 +80,8 @@ class Counter:
             outputs=encode(target, values), scores=given_scores(scores, len(table), target)
         )
         columns = answer_columns(table, moments, scored, version)
-        return Draft(kind="predictions", at=at, ids=names, columns=columns)
+        nameless = 0 if names else len(table)
+        return Draft(kind="predictions", at=at, ids=names, nameless=nameless, columns=columns)
 
     def labels(
         self,

@@ -15,13 +15,15 @@ from ratoon.core.running import Run
 from ratoon.core.settings import whole
 from ratoon.core.times import Clock, duration
 from ratoon.engine import steps
+from ratoon.engine.delays import DelayReader, Delays, delays_at
 from ratoon.engine.pinning import unpinned
 from ratoon.engine.records import Records
 from ratoon.stores.memory import is_of_model
 from ratoon.stores.protocol import Forgotten, Keeping, Record, Store
-from ratoon.windows.pins import Pin
+from ratoon.windows.pins import Pin, united
 from ratoon.windows.snapshot import DatasetSnapshot
 
+_NEWEST = 5  # windows whose labels are told
 _LOOKED_BACK = 10_000  # labelled rows that trials, watches and new references may look back to
 
 
@@ -75,14 +77,18 @@ class Data:
             raise SnapshotUnknown(digest)
         return found[0]
 
-    def snapshot(self, digest: str) -> DatasetSnapshot:
+    def snapshot(self, digest: str, *, anew: bool = False) -> DatasetSnapshot:
         """Read the rows of a snapshot again.
+
+        They are compared with its digest when they are first read, and when they lie in other files
+        than then; with `anew` in any case. The SHA-256 of the files is checked whenever they are
+        first read by a process.
 
         Raises:
             SnapshotUnknown: there is none.
             SnapshotCorrupt: the rows are not what they were.
         """
-        return unpinned(self.pin(digest), self._store)
+        return unpinned(self.pin(digest), self._store, anew=anew)
 
     def diff(self, left: str, right: str) -> Difference:
         """Compare two snapshots by the rows and columns that they pin."""
@@ -101,6 +107,18 @@ class Data:
             columns_new=tuple(name for name in others if name not in kinds),
             columns_changed=tuple(n for n in kinds if n in others and kinds[n] != others[n]),
         )
+
+    def delays(self) -> Delays:
+        """Tell how long labels take, which of them are in, and who brought them.
+
+        The windows are the newest that were measured. Only entries that the loop has not counted
+        yet are read.
+        """
+        reader = DelayReader(self._store)
+        reader.catch_up(self._store.last_seq())
+        measured = (m.window for m in self._store.measurements() if m.window.rows is not None)
+        windows = list(dict.fromkeys(measured))[-_NEWEST:]
+        return delays_at(reader, self._clock.now(), windows)
 
     def blame(self, ids: Sequence[str]) -> Touched:
         """Tell what rows have touched: measurements, snapshots, runs and versions."""
@@ -144,13 +162,13 @@ class Data:
         The models stay: a model cannot be made to forget. Snapshots that held the rows keep their
         digest, which is of all rows, and say how many are gone.
         """
-        touched = self.blame(ids)
-        gone = self._store.forget(ids)
         now = self._clock.now()
-        pins = [
-            replace(pin, erased=pin.erased + _count(_common(pin.rows, gone.ordinals)))
-            for pin in touched.snapshots
-        ]
+        gone = self._store.forget(ids, record=lambda found: self._erased(found, reason, now))
+        return gone, self._touched(tuple(ids), gone.ordinals)
+
+    def _erased(self, gone: Forgotten, reason: str, now: datetime) -> Record:
+        """Return what is put on record of rows that are erased."""
+        touched = self._touched((), gone.ordinals)
         told = Event(
             id=derive("event", self._loop, DATA_FORGOTTEN, now.isoformat(), *gone.ordinals),
             source=f"/ratoon/{self._loop}",
@@ -166,14 +184,24 @@ class Data:
                 "versions": list(touched.versions),
             },
         )
-        self._store.commit(Record(saved=self._store.saved(), pins=pins, events=(told,)))
-        return gone, touched
+        pins = [
+            replace(pin, gone=united(pin.gone, _common(pin.rows, gone.ordinals)))
+            for pin in touched.snapshots
+        ]
+        return Record(pins=pins, events=(told,))
 
-    def prune(self, *, age: timedelta | str | None = None, rows: int | None = None) -> int:
+    def prune(
+        self,
+        *,
+        age: timedelta | str | None = None,
+        rows: int | None = None,
+        dry_run: bool = False,
+    ) -> int:
         """Remove old rows from the history; return how many predictions and rows went.
 
         Rows older than `age` go, and the oldest ones beyond `rows`; whole files at a time. What a
-        version was trained on stays, and so does what the loop still looks at.
+        version was trained on stays, and so does what the loop still looks at. A `dry_run` tells
+        how many would go, and removes nothing.
         """
         if rows is not None:
             whole("rows", rows, least=0)
@@ -184,7 +212,13 @@ class Data:
         first = labelled if state is None else min(state.window_start, labelled)
         newest = RowRange(start=max(0, first - _LOOKED_BACK), stop=labelled)
         return self._store.prune(
-            Keeping(now=self._clock.now(), age=found, rows=rows, needed=(*pinned, newest))
+            Keeping(
+                now=self._clock.now(),
+                age=found,
+                rows=rows,
+                needed=(*pinned, newest),
+                dry=dry_run,
+            )
         )
 
     def quarantined(self) -> Sequence[Quarantined]:
@@ -207,7 +241,7 @@ class Data:
             rows=ordinals,
             reasons=(reason,),
         )
-        self._store.commit(Record(saved=self._store.saved(), quarantined=(found,)))
+        self._store.commit(Record(quarantined=(found,)))
         return found
 
     def release(self, quarantine: str, *, by: str = "a person") -> Quarantined:
@@ -217,7 +251,7 @@ class Data:
             raise RowsRefused(f"nothing was set aside under {quarantine!r}")
         at: datetime = self._clock.now()
         released = replace(found, released_at=at, released_by=by)
-        self._store.commit(Record(saved=self._store.saved(), quarantined=(released,)))
+        self._store.commit(Record(quarantined=(released,)))
         return released
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from threading import RLock
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from ratoon.engine.answering import (
 from ratoon.engine.checking import (
     check_judges,
     check_settings,
+    checked_ids,
     checked_kinds,
 )
 from ratoon.engine.conductor import Conductor
@@ -42,18 +44,25 @@ from ratoon.policies import Policy
 from ratoon.stores.protocol import Columns, Draft, Receipt, Store
 from ratoon.stores.vault import Vault
 from ratoon.windows.intake import read_rows, read_times
-from ratoon.windows.judged import Judged, Scored, Target
-from ratoon.windows.labels import Labels, decode, encode, extended, infer_target, read_labels
+from ratoon.windows.judged import Judged, Scalar, Scored, Target
+from ratoon.windows.labels import decode, encode, extended, infer_target, read_labels
 from ratoon.windows.rows import Rows
 from ratoon.windows.snapshot import digest
 
+_Values: TypeAlias = tuple[Scalar, ...]
+
 
 class Desk:
-    """An open loop."""
+    """An open loop.
+
+    Threads may share it. One of them at a time takes in what arrived and decides; rows are stored,
+    and answers given by a model, by many at once.
+    """
 
     def __init__(self, definition: Definition, store: Store, vault: Vault) -> None:
         """Open the loop where it was left, and take in what arrived meanwhile."""
         self.store = store
+        self._lock = RLock()  # on all but the store, which has its own
         self._definition = definition
         self._vault = vault
         self._clock = definition.clock
@@ -72,62 +81,70 @@ class Desk:
 
     def close(self) -> None:
         """Let go of the store."""
-        self.store.close()
+        try:
+            if self._conductor is not None:
+                self._conductor.close()
+        finally:
+            self.store.close()
 
     def fit(self, rows: object, labels: object, times: object) -> ModelVersion:
         """Train the first champion on history."""
-        conductor = self._with_history(rows, labels, times)
-        conductor.begin("the first fit")
-        return self._champion(conductor)
+        with self._lock:
+            conductor = self._with_history(rows, labels, times)
+            conductor.begin("the first fit")
+            return self._champion(conductor)
 
     def adopt(self, model: Any, rows: object, labels: object, times: object) -> ModelVersion:
         """Take a model that exists as the first champion."""
-        table, values, target = self._history(rows, labels)
-        probe(model, table, target)
-        target = grown(target, model)
-        said = score(model, table, target)
-        judged = Judged(target=target, labels=encode(target, values), scored=said)
-        check_judges(self._policy(target), judged)
-        conductor = self._with_history(table, values, times)
-        conductor.take(model)
-        return self._champion(conductor)
+        with self._lock:
+            table, values, target = self._history(rows, labels)
+            probe(model, table, target)
+            target = grown(target, model)
+            said = score(model, table, target)
+            judged = Judged(target=target, labels=encode(target, values), scored=said)
+            check_judges(self._policy(target), judged)
+            conductor = self._with_history(table, values, times)
+            conductor.take(model)
+            return self._champion(conductor)
 
     def predict(self, rows: object, ids: Sequence[str] | None, times: object) -> Predictions:
         """Let the champion answer, and keep what it answered."""
         conductor = self._started()
         table = read_rows(rows, conductor.schema)
         moments = read_times(times, len(table), self._clock.now())
-        names = self._counter(conductor).names(ids, len(table))
-        conductor.converge()
-        served = conductor.deployer.served()
+        names: tuple[str, ...] = () if ids is None else checked_ids(ids, len(table))
+        with self._lock:
+            conductor.converge()
+            served, target = conductor.deployer.served(), conductor.target
         assert served is not None  # a started loop has a champion to converge to
-        scored = score(served.model, table, conductor.target)
+        scored = score(served.model, table, target)
         columns = answer_columns(table, moments, scored, served.version)
-        known: Mapping[str, Columns] = {} if ids is None else self.store.predictions(names)
+        known: Mapping[str, Columns] = self.store.predictions(names) if names else {}
         new = [row for row, name in enumerate(names) if name not in known]
         for row, name in enumerate(names):
             if name in known:
                 check_features(name, known[name], columns, row)
-        if new:
-            self._append(
-                Draft(
-                    kind="predictions",
-                    at=self._clock.now(),
-                    ids=tuple(names[row] for row in new),
-                    columns={name: column[new] for name, column in columns.items()},
-                )
+        if new or ids is None:
+            draft = Draft(
+                kind="predictions",
+                at=self._clock.now(),
+                ids=tuple(names[row] for row in new),
+                nameless=len(table) if ids is None else 0,
+                columns={name: column[new] for name, column in columns.items()}
+                if known
+                else columns,
             )
+            names = self.store.append(draft).ids or names
         version = served.version
         if known:
-            scored = answered_before(scored, known, names, conductor.target)
-            version = version if new else int(known[names[0]]["version"][0])
-        conductor.advance()
-        outputs = np.array(decode(conductor.target, scored.outputs))
+            scored = answered_before(scored, known, names, target)
+            version = version if new else int(next(iter(known.values()))["version"][0])
+        self._go_on()
         return Predictions(
             ids=names,
-            outputs=outputs,
+            outputs=np.array(decode(target, scored.outputs)),
             scores=scored.scores,
-            classes=conductor.target.classes,
+            classes=target.classes,
             version=version,
         )
 
@@ -159,7 +176,8 @@ class Desk:
             said = Scored(outputs=draft.columns["output"][:1])
             one = Judged(target=conductor.target, labels=said.outputs, scored=said)
             check_judges(conductor.policy, one)
-        return replace(self._taken(draft), ids=draft.ids)
+        receipt = self._taken(draft)
+        return receipt if receipt.ids else replace(receipt, ids=draft.ids)
 
     def label(self, ids: object, labels: object, times: object, source: str | None) -> Receipt:
         """Take labels."""
@@ -184,9 +202,10 @@ class Desk:
         origin: tuple[str, str | None],
     ) -> Receipt:
         """Take an event from outside."""
-        self._started()
-        made_of = (self._definition.name, kind, self.store.last_seq() + 1)
-        return self._taken(told((kind, data, subject), origin, self._clock.now(), made_of))
+        with self._lock:  # so that no two events get the same id
+            self._started()
+            made_of = (self._definition.name, kind, self.store.last_seq() + 1)
+            return self._taken(told((kind, data, subject), origin, self._clock.now(), made_of))
 
     def ask_to_retrain(self, reason: str, by: str) -> Receipt:
         """Take a person's wish for a retraining."""
@@ -195,26 +214,28 @@ class Desk:
 
     def rollback(self, to: int | None, reason: str, by: str) -> int:
         """Take a person's wish for a rollback; return the version that answers then."""
-        conductor = self._started()
-        before = self._champion(conductor)
-        to = before.parent if to is None else to
-        if to is None:
-            raise VersionUnknown(self._definition.name, None, (before.number,))
-        conductor.models.of_version(to)  # it must be there, and whole
-        data: dict[str, Json] = {"to": to, "reason": reason, "by": by}
-        self.emit(ROLLBACK_REQUESTED, data, self._definition.name, ("person", None))
-        return self._champion(conductor).number
+        with self._lock:
+            conductor = self._started()
+            before = self._champion(conductor)
+            to = before.parent if to is None else to
+            if to is None:
+                raise VersionUnknown(self._definition.name, None, (before.number,))
+            conductor.models.of_version(to)  # it must be there, and whole
+            data: dict[str, Json] = {"to": to, "reason": reason, "by": by}
+            self.emit(ROLLBACK_REQUESTED, data, self._definition.name, ("person", None))
+            return self._champion(conductor).number
 
     def tick(self) -> None:
         """Let time pass."""
-        conductor = self._conductor
-        if conductor is None:
-            return
-        conductor.advance()
-        if conductor.check_time():
-            self._taken(Draft(kind="tick", at=self._clock.now()))
+        with self._lock:
+            conductor = self._conductor
+            if conductor is None:
+                return
+            conductor.advance()
+            if conductor.check_time():
+                self._taken(Draft(kind="tick", at=self._clock.now()))
 
-    def _history(self, rows: object, labels: object) -> tuple[Rows, Labels, Target]:
+    def _history(self, rows: object, labels: object) -> tuple[Rows, _Values, Target]:
         """Read the rows that a loop begins with; after a fit that failed they must look alike."""
         definition, known = self._definition, self._conductor
         schema = None if known is None else known.schema
@@ -226,7 +247,7 @@ class Desk:
         checked_kinds(values, target, definition.task)
         return table, values, target
 
-    def _target(self, values: Labels) -> Target:
+    def _target(self, values: _Values) -> Target:
         """Tell what is predicted from the first labels, unless the task was said."""
         task, target = self._definition.task, infer_target(values)
         if task == "regression":
@@ -253,7 +274,9 @@ class Desk:
         columns = {**feature_columns(table), "time": moments}
         if self._is_new(columns, note["digest"]):
             now = self._clock.now()
-            self._append(Draft(kind="history", at=now, values=values, columns=columns, note=note))
+            self.store.append(
+                Draft(kind="history", at=now, values=values, columns=columns, note=note)
+            )
         self._conductor = self._conducted(policy, table.schema, target)
         return self._conductor
 
@@ -282,10 +305,11 @@ class Desk:
         return Conductor(policy, ports, schema, target)
 
     def _started(self) -> Conductor:
-        if self._conductor is None or self._conductor.state.reign is None:
-            raise LoopNotStarted(self._definition.name)
-        self._conductor.advance()
-        return self._conductor
+        with self._lock:
+            if self._conductor is None or self._conductor.state.reign is None:
+                raise LoopNotStarted(self._definition.name)
+            self._conductor.advance()
+            return self._conductor
 
     def _champion(self, conductor: Conductor) -> ModelVersion:
         number = self.store.alias("champion")
@@ -293,15 +317,17 @@ class Desk:
             raise TrainingFailed("the first training brought no champion")
         return conductor.models.version(number).version
 
-    def _append(self, draft: Draft) -> Receipt:
-        return self.store.append(draft)
-
     def _taken(self, draft: Draft) -> Receipt:
         """Store what arrived, then let everything follow that follows from it."""
-        receipt = self._append(draft)
-        if self._conductor is not None:
-            self._conductor.advance()
+        receipt = self.store.append(draft)
+        self._go_on()
         return receipt
+
+    def _go_on(self) -> None:
+        """Let everything follow that follows from what arrived."""
+        with self._lock:
+            if self._conductor is not None:
+                self._conductor.advance()
 
     def _counter(self, conductor: Conductor) -> Counter:
         return Counter(

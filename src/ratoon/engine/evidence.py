@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 
@@ -11,10 +13,14 @@ from ratoon.core.measuring import RowRange
 from ratoon.core.schema import Schema
 from ratoon.engine.models import Models
 from ratoon.engine.scoring import aligned, score
-from ratoon.stores.protocol import Columns, LabelledRows, Store
+from ratoon.stores.protocol import Columns, LabelledRows
+from ratoon.windows.arrow import ArrowColumns
 from ratoon.windows.judged import Judged, Scored, Target, joined
 from ratoon.windows.labels import encode
 from ratoon.windows.rows import Array, Rows
+
+Read: TypeAlias = Callable[[RowRange], LabelledRows]
+"""Returns labelled rows by their ordinals."""
 
 
 @dataclass(slots=True, eq=False)
@@ -28,9 +34,9 @@ class _Chunk:
 class Evidence:
     """Holds the labelled rows of the open window; each model scores each row once."""
 
-    def __init__(self, store: Store, models: Models, schema: Schema) -> None:
-        """Begin with no rows."""
-        self._store = store
+    def __init__(self, read: Read, models: Models, schema: Schema) -> None:
+        """Begin with no rows; `read` gives labelled ones."""
+        self._read = read
         self._models = models
         self._schema = schema
         self._chunks: list[_Chunk] = []
@@ -43,7 +49,7 @@ class Evidence:
         start = kept[-1].found.rows.stop if kept else rows.start
         if start < rows.stop:
             wanted = RowRange(start=start, stop=rows.stop)
-            kept.append(_Chunk(found=whole(self._store.labelled(wanted))))
+            kept.append(_Chunk(found=whole(self._read(wanted))))
         self._chunks = kept
 
     def times(self, rows: RowRange) -> Array:
@@ -120,7 +126,15 @@ def whole(found: LabelledRows) -> LabelledRows:
 
 def features(columns: Columns, schema: Schema) -> Rows:
     """Return the features among stored columns."""
-    return Rows(schema=schema, columns={n: columns[f"feature:{n}"] for n in schema.names})
+    names = {name: f"feature:{name}" for name in schema.names}
+    if isinstance(columns, ArrowColumns):
+        return Rows(schema=schema, columns=columns.picked(names))
+    return Rows(schema=schema, columns={name: columns[stored] for name, stored in names.items()})
+
+
+def stored_names(schema: Schema) -> list[str]:
+    """Return how the features are called among stored columns."""
+    return [f"feature:{name}" for name in schema.names]
 
 
 def recorded(columns: Columns, target: Target) -> Scored | None:

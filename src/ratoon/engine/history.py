@@ -37,6 +37,7 @@ class Arrival:
     rows: Rows | None = None
     times: Array | None = None  # event times of the rows
     values: tuple[Scalar, ...] = ()  # labels, or what users said as JSON text
+    source: str | None = None  # where the labels come from
     event: Event | None = None
 
 
@@ -200,7 +201,10 @@ def _arrival(entry: Entry, schema: Schema) -> Arrival:
                 times=draft.columns["time"],
             )
         case "labels":
-            return Arrival(at=draft.at, kind="label", ids=draft.ids, values=draft.values)
+            source: Any = draft.note.get("source")
+            return Arrival(
+                at=draft.at, kind="label", ids=draft.ids, values=draft.values, source=source
+            )
         case "feedback":
             return Arrival(at=draft.at, kind="feedback", ids=draft.ids, values=draft.values)
         case "event":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from threading import RLock
 from typing import Any, Self
 
 from ratoon.core.deciding import Decision
@@ -28,7 +29,9 @@ from ratoon.stores.vault import FileVault
 class _Held:
     """What an open loop holds."""
 
-    desk: Desk | None = None
+    def __init__(self) -> None:
+        self.desk: Desk | None = None
+        self.lock = RLock()  # on opening and closing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +40,12 @@ class Loop(Definition):
 
     It reads as the flow: retrain when …, accept if …. All of it is settings but the folder that
     it lives in; nothing is opened before the first call.
+
+    Threads may share a loop: `predict`, `record`, `label`, `feedback`, `emit` and all the others
+    may be called by several at once, but for `close`, behind which nobody may be at work. They
+    wait for the disk together, and a model is asked by several threads at once, so that it must
+    bear that (models of scikit-learn do). What follows from the rows happens in one thread at a
+    time: where that is a training, the others wait for it.
 
     Args:
         name: what the loop is called; one name, one loop below `home`.
@@ -282,9 +291,10 @@ class Loop(Definition):
 
     def close(self) -> None:
         """Let go of the folder; the loop opens again at the next call."""
-        if self._held.desk is not None:
-            self._held.desk.close()
-            self._held.desk = None
+        with self._held.lock:
+            if self._held.desk is not None:
+                self._held.desk.close()
+                self._held.desk = None
 
     def __enter__(self) -> Self:
         """Return the loop itself."""
@@ -295,15 +305,16 @@ class Loop(Definition):
         self.close()
 
     def _open(self) -> Desk:
-        if self._held.desk is not None and self._held.desk.stale:
-            self.close()
-        if self._held.desk is None:
-            try:
-                self._held.desk = self._opened()
-            except BaseException:
+        with self._held.lock:
+            if self._held.desk is not None and self._held.desk.stale:
                 self.close()
-                raise
-        return self._held.desk
+            if self._held.desk is None:
+                try:
+                    self._held.desk = self._opened()
+                except BaseException:
+                    self.close()
+                    raise
+            return self._held.desk
 
     def _opened(self) -> Desk:
         if self.store is not None and self.vault is not None:

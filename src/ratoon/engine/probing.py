@@ -7,12 +7,15 @@ from typing import Any
 from ratoon.engine.scoring import grown, score
 from ratoon.windows.snapshot import DatasetSnapshot
 
-_ROWS = 20
+ROWS = 20
+"""The first rows of a snapshot, which a model is known by."""
 
 
-def answers(model: Any, snapshot: DatasetSnapshot) -> list[list[float]]:
+def answers(model: Any, snapshot: DatasetSnapshot, count: int = ROWS) -> list[list[float]]:
     """Return what a model says of the first rows of a snapshot: output and scores, a list a row."""
-    rows = snapshot.features.take(slice(0, _ROWS))
+    if not count:
+        return []
+    rows = snapshot.features.take(slice(0, count))
     said = score(model, rows, grown(snapshot.target, model))
     outputs: list[list[float]] = [[value] for value in said.outputs.tolist()]
     if said.scores is None:

@@ -166,7 +166,7 @@ def _happen(loop: Loop, arrival: Arrival) -> None:
         case "predict":
             loop.predict(arrival.rows, ids=arrival.ids, times=arrival.times)
         case "label":
-            loop.label(arrival.ids, arrival.values)
+            loop.label(arrival.ids, arrival.values, source=arrival.source)
         case "feedback":
             said = [wire.loads(dict[str, Any], str(value)) for value in arrival.values]
             ratings = [one["rating"] for one in said]

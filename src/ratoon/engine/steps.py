@@ -18,12 +18,13 @@ from ratoon.core.running import Run, RunStatus, Step
 from ratoon.core.schema import Schema
 from ratoon.core.wire import Json, to_json
 from ratoon.engine.evidence import features
+from ratoon.engine.pinning import hashed
 from ratoon.executors.protocol import Trainer
 from ratoon.policies.champions import window_of
 from ratoon.stores.protocol import LabelledRows
 from ratoon.windows.judged import Target
-from ratoon.windows.labels import extended
-from ratoon.windows.snapshot import DatasetSnapshot, digest
+from ratoon.windows.labels import distinct, extended
+from ratoon.windows.snapshot import DatasetSnapshot
 from ratoon.windows.weights import effective, weights_of
 
 _PACKAGES = ("ratoon", "numpy", "scipy", "scikit-learn", "pandas", "polars")
@@ -37,7 +38,7 @@ def collect(
     times = found.columns["time"]
     weights = weights_of(plan.choices[0], times) if plan.choices else None
     return DatasetSnapshot(
-        digest=digest(rows, found.values, weights),
+        digest=hashed(rows, found.values, weights),
         features=rows,
         labels=found.values,
         target=extended(target, found.values),
@@ -51,7 +52,7 @@ def check(snapshot: DatasetSnapshot) -> str:
     """Refuse data that nothing can be learned from; return what was found, in words."""
     if len(snapshot) < 2:  # noqa: PLR2004 - one row teaches nothing
         raise DataUnfit(f"the snapshot has {len(snapshot)} rows to train on")
-    kinds = len(set(snapshot.labels))
+    kinds = len(distinct(snapshot.labels))
     if snapshot.target.task != "regression" and kinds < 2:  # noqa: PLR2004 - one class is no choice
         raise DataUnfit(
             f"all {len(snapshot)} labels to train on are {snapshot.labels[0]!r}: one class",

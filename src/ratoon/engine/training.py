@@ -18,7 +18,7 @@ from ratoon.core.times import Clock
 from ratoon.core.versions import Artifact
 from ratoon.core.wire import Json, to_json
 from ratoon.engine import steps
-from ratoon.engine.evidence import Evidence, features, whole
+from ratoon.engine.evidence import Evidence, features, stored_names, whole
 from ratoon.engine.fits import (
     Collector,
     Fit,
@@ -133,7 +133,7 @@ class Training:
             standing = state.reign.standing
             start = min(held_out.stop, max(held_out.start, standing.trained_rows))
             paired = RowRange(start=start, stop=held_out.stop)
-            evidence = Evidence(self._ports.store, self._models, self._schema)
+            evidence = Evidence(self._ports.store.labelled, self._models, self._schema)
             evidence.cover(held_out)
             champion = evidence.judged(paired, standing.version, challenger.target)
         read: dict[str, Json] = {"rows": to_json(held_out), "beside_champion": to_json(paired)}
@@ -159,7 +159,8 @@ class Training:
             task = Task(number=number, choice=replace(plan.choices[number], rows=rows))
             collector = Collector(self._usable(rows), self._schema, self._functions)
             return collector.fit(plan, task, target).snapshot.features
-        return features(self._ports.store.labelled(rows).columns, self._schema)
+        found = self._ports.store.labelled(rows, columns=stored_names(self._schema))
+        return features(found.columns, self._schema)
 
     def unjudged(self, run: Run, why: str) -> Reported:
         """End a run whose model cannot be judged."""
@@ -181,7 +182,7 @@ class Training:
         clock, run = self._ports.clock, replace(run, steps=())
         work = Work(plan=plan, final=None if plan.blocks else 0)
         planned = tasks(plan)
-        vetted = self._vetted(run, hull([task.choice.rows for task in planned]), target)
+        vetted = self._vetted(run, plan, target)
         collector = Collector(vetted.found, self._schema, self._functions)
         pins: list[Pin] = []
         for task in planned:
@@ -219,12 +220,14 @@ class Training:
         store = self._ports.store
         return usable(store.labelled(rows), store.quarantined())
 
-    def _vetted(self, run: Run, rows: RowRange, target: Target) -> Vetted:
+    def _vetted(self, run: Run, plan: SnapshotPlan, target: Target) -> Vetted:
         """Read rows to train on, but for those that the data checks set aside."""
+        fitted = [task.choice.rows for task in tasks(plan)]
+        rows = hull([*fitted, *(choice.rows for choice in choices_of(plan))])
         champion = self._ports.store.alias("champion")
         kept = None if champion is None else self._ports.store.version(champion)
         reference = None if kept is None else kept.version.snapshot
-        return self._vetting.vet(run, self._usable(rows), target, reference)
+        return self._vetting.vet(run, rows, plan.holdout, target, reference)
 
     def _pin(self, fit: Fit, run: Run, at: datetime) -> Pin:
         return pinned_at(fit.snapshot, fit.ordinals, at, run.id, self._ports.store)

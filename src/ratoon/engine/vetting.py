@@ -16,15 +16,13 @@ from ratoon.core.schema import Schema
 from ratoon.core.times import Clock
 from ratoon.core.wire import Json
 from ratoon.engine.evidence import features
-from ratoon.engine.pinning import only, taken, unpinned, within
+from ratoon.engine.pinning import only, taken, unpinned, usable, within
 from ratoon.stores.protocol import LabelledRows, Store
 from ratoon.stores.rulebook import RuleBook, Written
 from ratoon.windows import rules
 from ratoon.windows.judged import Target
 from ratoon.windows.labels import encode, extended
-from ratoon.windows.pins import Pin, ranges
-from ratoon.windows.rows import Array
-from ratoon.windows.snapshot import DatasetSnapshot
+from ratoon.windows.pins import ranges
 
 _TOLD = 20  # findings that an event names
 
@@ -50,42 +48,59 @@ class Vetting:
         self._book = book
         self._clock = clock
 
-    def vet(self, run: Run, found: LabelledRows, target: Target, reference: str | None) -> Vetted:
-        """Check rows, and leave out those of batches that fail.
+    def vet(
+        self, run: Run, rows: RowRange, held_out: RowRange, target: Target, reference: str | None
+    ) -> Vetted:
+        """Read rows to train on but for those set aside, and leave out batches that fail.
 
         Args:
             run: the run that would train on them.
-            found: the rows.
+            rows: their ordinals.
+            held_out: ordinals of the rows that will judge the model; they are checked too.
             target: what is predicted.
             reference: the digest of the snapshot that the champion was trained on; without one
                 there is nothing to compare with, and only rules are inferred.
 
         Raises:
             DataUnfit: nothing of the rows may be trained on.
-            SettingInvalid: the file of rules was edited so that it cannot be read.
+            RulesUnreadable: the file of rules was edited so that it cannot be read.
         """
-        if self._book is None or reference is None or not found.ids:
-            return Vetted(found=found, said="", record={})
+        if self._book is None or reference is None:
+            return Vetted(found=self._usable((rows,)), said="", record={})
+        found = self._usable((rows, held_out) if held_out else (rows,))
+        judging = within(found.ordinals, (held_out,)) & ~within(found.ordinals, (rows,))
+        if judging.all():
+            return Vetted(found=taken(found, ~judging), said="", record={})
         held = rules.check(
             self._rules(reference),
-            self._dataset(found, target),
+            dataset_of(self._store, found, self._schema, target, judging),
             now=self._clock.now(),
             released=self._released(found),
         )
         record = dict(held.record())
         if held.blocked:
             raise DataUnfit(f"data checks: {_named(held)}; {held.summary()}")
-        mask = held.quarantine
-        if not mask.any():
-            return Vetted(found=found, said=_named(held), record=record)
-        aside, event = self._set_aside(run, taken(found, mask), held)
+        trained = taken(found, held.passed & ~judging)
+        if held.passed.all():
+            return Vetted(found=trained, said=_named(held), record=record)
+        said = f"{_named(held)}; {held.summary()}"
+        if not held.quarantine.any():
+            return Vetted(found=trained, said=said, record=record)
+        aside, event = self._set_aside(run, taken(found, held.quarantine), held)
         return Vetted(
-            found=taken(found, ~mask),
-            said=f"{_named(held)}; {held.summary()}",
+            found=trained,
+            said=said,
             record=record,
             aside=aside,
             event=event,
         )
+
+    def _usable(self, wanted: tuple[RowRange, ...]) -> LabelledRows:
+        """Read the labelled rows of some ranges, but for those that are set aside."""
+        every = RowRange(start=min(r.start for r in wanted), stop=max(r.stop for r in wanted))
+        found = usable(self._store.labelled(every), self._store.quarantined())
+        among = np.any([within(found.ordinals, (r,)) for r in wanted], axis=0)
+        return found if among.all() else taken(found, among)
 
     def _rules(self, reference: str) -> rules.DataRules:
         """Return the rules in force; where the champion has changed, they are inferred anew.
@@ -94,36 +109,15 @@ class Vetting:
         """
         assert self._book is not None  # asked by `vet` alone, which looked
         written = self._book.read()
-        known = None if written is None else rules.from_text(written.text)
+        known = None if written is None else rules.from_text(written.text, written.source)
         if written is not None and known is not None and written.reference == reference:
             return known
-        pin = self._store.pin(reference)
-        if pin is None:
-            raise DataUnfit(f"data checks: snapshot {reference} of the champion is not pinned")
-        snapshot = unpinned(pin, self._store)
-        data = _of_snapshot(snapshot, self._times(pin))
+        data = reference_of(self._store, reference)
         made = rules.infer(data) if known is None else rules.renewed(known, data)
         self._book.write(Written(text=rules.to_text(made.rules), reference=reference))
         return made.rules
 
-    def _times(self, pin: Pin) -> Array:
-        """Return the event times of the rows of a pin."""
-        whole = RowRange(start=pin.rows[0].start, stop=pin.rows[-1].stop)
-        return only(self._store.labelled(whole), pin.rows).columns["time"]
-
-    def _dataset(self, found: LabelledRows, target: Target) -> rules.Dataset:
-        grown = extended(target, found.values)
-        return rules.Dataset(
-            rows=features(found.columns, self._schema),
-            target=grown,
-            labels=encode(grown, found.values),
-            ids=np.array(found.ids),
-            times=found.columns["time"],
-            batches=found.batches,
-            label_batches=found.label_batches,
-        )
-
-    def _released(self, found: LabelledRows) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    def _released(self, found: LabelledRows) -> rules.Mask:
         """Tell which rows a person has let go of before: they are not set aside again."""
         free = np.zeros(len(found.ids), dtype=bool)
         for batch in self._store.quarantined():
@@ -154,9 +148,42 @@ class Vetting:
         return aside, event
 
 
-def _of_snapshot(snapshot: DatasetSnapshot, times: Array) -> rules.Dataset:
+def dataset_of(
+    store: Store,
+    found: LabelledRows,
+    schema: Schema,
+    target: Target,
+    held_out: rules.Mask | None = None,
+) -> rules.Dataset:
+    """Return labelled rows with all that is known of them, to be held to rules."""
+    grown = extended(target, found.values)
     return rules.Dataset(
-        times=times,
+        rows=features(found.columns, schema),
+        target=grown,
+        labels=encode(grown, found.values),
+        ids=np.array(found.ids),
+        times=found.columns["time"],
+        arrived=store.arrived(found.batches),
+        labelled=store.arrived(found.label_batches),
+        held_out=held_out,
+        batches=found.batches,
+        label_batches=found.label_batches,
+    )
+
+
+def reference_of(store: Store, digest: str) -> rules.Dataset:
+    """Return the rows of a snapshot, to infer rules from.
+
+    Raises:
+        DataUnfit: there is no such snapshot.
+    """
+    pin = store.pin(digest)
+    if pin is None:
+        raise DataUnfit(f"data checks: snapshot {digest} of the champion is not pinned")
+    whole = RowRange(start=pin.rows[0].start, stop=pin.rows[-1].stop)
+    snapshot = unpinned(pin, store)
+    return rules.Dataset(
+        times=only(store.labelled(whole, columns=("time",)), pin.rows).columns["time"],
         rows=snapshot.features,
         target=snapshot.target,
         labels=encode(snapshot.target, snapshot.labels),

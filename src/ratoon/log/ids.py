@@ -16,9 +16,6 @@ from ratoon.log.disk import make_folder
 from ratoon.log.ids_columns import (
     Columns,
     Keys,
-    Numbers,
-    Spots,
-    Words,
     digests,
     filter_mask,
     joined,
@@ -29,12 +26,14 @@ from ratoon.log.ids_listing import (
     listing_of,
     open_listed,
     run_path,
+    state_of,
     sweep,
-    write_listing,
+    written,
 )
 from ratoon.log.ids_merging import AT_ONCE_ROWS, MOST_RUNS, SMALL_ROWS, Merging, budget, due
-from ratoon.log.ids_run import Run
+from ratoon.log.ids_run import Run, find_in_runs
 from ratoon.log.ids_write import merge, write_run
+from ratoon.log.states import StateFile
 
 _REMEMBERED = 2**17  # ids of the last batch whose digests are kept for the `add` after a `find`
 _PAIR = struct.Struct("<QQ")
@@ -74,17 +73,24 @@ class IdIndex:
     >>> index.close()
     """
 
-    def __init__(self, folder: Path | str, *, writable: bool = True) -> None:
+    def __init__(
+        self, folder: Path | str, *, writable: bool = True, state: StateFile | None = None
+    ) -> None:
         self._folder = Path(folder)
         self._writable = writable
+        self._state = state or state_of(self._folder)
         if writable:
             make_folder(self._folder)
-        listing, self._runs = open_listed(self._folder)
+        listing, self._runs = open_listed(self._folder, self._state)
         if writable:
+            self._state.clean()
             sweep(self._folder, listing)
         self._covered = listing.covered
         self._number = listing.number
         self._pending: dict[bytes, int] = {}
+        self._frozen: dict[bytes, int] = {}  # what is being written
+        self._next: tuple[tuple[Run, ...], int] | None = None  # what it will be: runs, covered
+        self._gone: set[Path] = set()  # files that go when the list without them is on the disk
         self._last: tuple[list[str], list[bytes]] = ([], [])
         self._merging: Merging | None = None
         self._merge_error: OSError | None = None
@@ -105,7 +111,7 @@ class IdIndex:
     @property
     def pending(self) -> int:
         """How many ids wait in memory for a flush, at about 150 bytes each."""
-        return len(self._pending)
+        return len(self._pending) + len(self._frozen)
 
     @property
     def merge_error(self) -> OSError | None:
@@ -117,7 +123,7 @@ class IdIndex:
 
     def __len__(self) -> int:
         """Count the ids; one that was added twice counts twice until a merge meets both."""
-        return len(self._pending) + sum(len(run) for run in self._runs)
+        return self.pending + sum(len(run) for run in self._runs)
 
     def find(self, ids: Sequence[str]) -> NDArray[np.int64]:
         """Return the row number of each id, -1 where it is unknown."""
@@ -127,13 +133,19 @@ class IdIndex:
             return np.array([self._find_one(found[0])], dtype=np.int64)
         numbers = np.fromiter(map(self._pending.get, found, repeat(-1)), np.int64, len(found))
         unknown = np.flatnonzero(numbers < 0)
+        if self._frozen and unknown.size:
+            asked = (found[at] for at in unknown.tolist())
+            numbers[unknown] = np.fromiter(
+                map(self._frozen.get, asked, repeat(-1)), np.int64, len(unknown)
+            )
+            unknown = np.flatnonzero(numbers < 0)
         if self._runs and unknown.size:
             keys = Keys.of([found[at] for at in unknown.tolist()])
-            numbers[unknown] = _find_in_runs(self._runs, keys)
+            numbers[unknown] = find_in_runs(self._runs, keys)
         return numbers
 
     def _find_one(self, found: bytes) -> int:
-        number = self._pending.get(found)
+        number = self._pending.get(found, self._frozen.get(found))
         if number is not None:
             return number
         high, low = _PAIR.unpack(found)
@@ -182,22 +194,52 @@ class IdIndex:
         Raises:
             OSError: the disk refused it. The index stays as it was, in memory too: flush again.
         """
-        self._check_writable()
-        whole("covered", covered, least=0)
-        if covered == self._covered and not self._pending:
-            return
-        self._install(self._with_pending(), covered)
-        new_rows = len(self._pending)
-        self._pending = {}
-        self._merge(new_rows)
+        self.freeze()
+        try:
+            self.write(covered)
+        except BaseException:
+            self.thaw()
+            raise
+        self.settle()
 
-    def _with_pending(self) -> tuple[Run, ...]:
-        """Write what is in memory as a run, together with the newest run if that is small."""
-        if not self._pending:
+    # A flush in steps, so that searches and additions may go on in between. `write` alone may run
+    # beside them, on another thread.
+
+    def freeze(self) -> None:
+        """Begin a flush: what is in memory now is what it brings to the disk."""
+        self._check_writable()
+        self._frozen, self._pending = self._pending, {}
+
+    def write(self, covered: int) -> None:
+        """Write the runs, durably, and keep their list in the index's state file."""
+        whole("covered", covered, least=0)
+        if covered == self._covered and not self._frozen:
+            return
+        self._keep(self._with_frozen(), covered)
+        self._merge(len(self._frozen))
+
+    def settle(self) -> None:
+        """End a flush whose list is on the disk."""
+        if self._next is not None:
+            self._runs, self._covered = self._next
+        self._next, self._frozen = None, {}
+        self._tidy()
+
+    def thaw(self) -> None:
+        """Give a flush up: the index is as it was before."""
+        self._pending = {**self._frozen, **self._pending}
+        self._next, self._frozen = None, {}
+        self._gone.difference_update(run.path for run in self._runs)
+        if self._merging is not None and not set(self._merging.runs).issubset(self._runs):
+            self._abandon_merge()
+
+    def _with_frozen(self) -> tuple[Run, ...]:
+        """Write what is frozen as a run, together with the newest run if that is small."""
+        if not self._frozen:
             return self._runs
-        number = np.fromiter(self._pending.values(), np.int64, len(self._pending))
-        rows = Columns(keys=Keys.of(list(self._pending)), number=number)
-        older, free = self._runs, self._runs[self._free_from() :]
+        number = np.fromiter(self._frozen.values(), np.int64, len(self._frozen))
+        rows = Columns(keys=Keys.of(list(self._frozen)), number=number)
+        older, free = self._runs, self._runs[self._free_from(self._runs) :]
         if free and len(free[-1]) < SMALL_ROWS:
             rows = joined([free[-1].read(0, free[-1].shape.blocks), rows])
             older = older[:-1]
@@ -209,40 +251,56 @@ class IdIndex:
         self._number += 1
         return run_path(self._folder, self._number - 1)
 
-    def _install(self, runs: tuple[Run, ...], covered: int) -> None:
-        """Let these runs be the index, durably, and remove the files of those that are not."""
-        write_listing(self._folder, listing_of(covered, self._number, runs))
+    def _keep(self, runs: tuple[Run, ...], covered: int) -> bool:
+        """Let these runs be the index when the flush has come to its end."""
+        is_there = self._state.keep(written(listing_of(covered, self._number, runs)))
+        before = self._runs if self._next is None else (*self._runs, *self._next[0])
         kept = {run.path for run in runs}
-        gone = [run.path for run in self._runs if run.path not in kept]
-        self._runs, self._covered = runs, covered
-        for path in gone:
-            path.unlink(missing_ok=True)
+        self._gone.update(run.path for run in before if run.path not in kept)
+        self._next = (runs, covered)
+        return is_there
 
-    def _free_from(self) -> int:
+    def _install(self, runs: tuple[Run, ...], covered: int) -> None:
+        """Let these runs be the index at once.
+
+        Files of others are removed now, or when the states of a catalogue lie on the disk.
+        """
+        is_there = self._keep(runs, covered)
+        self._runs, self._covered, self._next = runs, covered, None
+        if is_there:
+            self._tidy()
+
+    def _tidy(self) -> None:
+        for path in self._gone:
+            path.unlink(missing_ok=True)
+        self._gone = set()
+
+    def _free_from(self, runs: tuple[Run, ...]) -> int:
         """Return the first of the runs that are newer than those that are being merged."""
         if self._merging is None:
             return 0
-        return self._runs.index(self._merging.runs[-1]) + 1
+        return runs.index(self._merging.runs[-1]) + 1
 
     def _merge(self, new_rows: int) -> None:
         """Merge what is due, as far as a flush of so many rows pays for it."""
         self._merge_error = None
         try:
-            while self._merge_a_little(budget(new_rows, len(self._runs))):
+            while self._merge_a_little(budget(new_rows, len(self._coming[0]))):
                 pass
         except OSError as error:
             self._abandon_merge()
-            if len(self._runs) > MOST_RUNS:
+            if len(self._coming[0]) > MOST_RUNS:
                 raise
             self._merge_error = error
 
     def _merge_a_little(self, rows: float) -> bool:
         """Do one merge, or go on with a long one; tell whether there may be more to do now."""
-        free = self._free_from()
+        runs, _ = self._coming
+        free = self._free_from(runs)
         most = AT_ONCE_ROWS if self._merging else float("inf")
-        first = due([len(run) for run in self._runs[free:]], most)
+        first = due([len(run) for run in runs[free:]], most)
         if first is not None:
-            new = Merging(runs=self._runs[free + first :], path=self._next_path())
+            new = Merging(runs=runs[free + first :], path=self._next_path())
             if new.rows > AT_ONCE_ROWS:
                 self._merging = new
                 return True
@@ -253,12 +311,18 @@ class IdIndex:
             return False
         done, self._merging = self._merging, None
         self._replace(done)
-        return len(self._runs) > MOST_RUNS
+        return len(self._coming[0]) > MOST_RUNS
 
     def _replace(self, done: Merging) -> None:
-        first = self._runs.index(done.runs[0])
-        older, newer = self._runs[:first], self._runs[first + len(done.runs) :]
-        self._install((*older, Run(done.path, written_here=True), *newer), self._covered)
+        runs, covered = self._coming
+        first = runs.index(done.runs[0])
+        older, newer = runs[:first], runs[first + len(done.runs) :]
+        self._keep((*older, Run(done.path, written_here=True), *newer), covered)
+
+    @property
+    def _coming(self) -> tuple[tuple[Run, ...], int]:
+        """The runs as the flush under way leaves them, and what they cover."""
+        return self._next or (self._runs, self._covered)
 
     def _abandon_merge(self) -> None:
         if self._merging is not None:
@@ -317,7 +381,7 @@ class IdIndex:
     def close(self) -> None:
         """Let go of the files; what was not flushed is forgotten, a long merge begins again."""
         self._abandon_merge()
-        self._pending, self._last, self._runs = {}, ([], []), ()
+        self._pending, self._frozen, self._last, self._runs = {}, {}, ([], []), ()
         self._closed = True
 
     def _check_open(self) -> None:
@@ -328,21 +392,3 @@ class IdIndex:
         self._check_open()
         if not self._writable:
             raise SettingInvalid("writable", "True to change the index", got=False)
-
-
-def _find_in_runs(runs: Sequence[Run], keys: Keys) -> Numbers:
-    """Search the runs from the newest on, in the order of the digests, as the runs are laid out."""
-    numbers = np.full(len(keys), -1, dtype=np.int64)
-    places: Spots = np.argsort(keys.high)
-    keys = keys.take(places)
-    mask: Words = filter_mask(keys.low)
-    for run in reversed(runs):
-        near = run.may_hold(keys.high, mask)
-        if not near.size:
-            continue
-        found = run.numbers(keys.take(near))
-        numbers[places[near]] = found
-        left = np.ones(len(keys), dtype=np.bool_)
-        left[near] = found < 0
-        keys, mask, places = keys.take(left), mask[left], places[left]
-    return numbers

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ratoon.core.errors import StoreDamaged, StoreNewer
-from ratoon.log.ids_files import aside_of, replace_file
 from ratoon.log.ids_run import HINT, Run, damaged
+from ratoon.log.states import OwnState, StateFile
 
 _SCHEMA = 1
-_NAME = "ids.json"
+NAME = "ids.json"
 _TRIES = 100  # a writer would have to replace the list as often while one reader opens
 
 
@@ -41,21 +41,27 @@ def run_path(folder: Path, number: int) -> Path:
     return folder / f"run-{number:08d}.ids"
 
 
-def write_listing(folder: Path, listing: Listing) -> None:
-    """Replace the list; when this returns, the new one lies on the disk."""
+def state_of(folder: Path) -> OwnState:
+    """Return where an index keeps its list, if it is in no catalogue."""
+    return OwnState(folder / NAME)
+
+
+def written(listing: Listing) -> bytes:
+    """Return a list as it is kept."""
     about = {"covered": listing.covered, "number": listing.number, "runs": listing.runs}
     body: dict[str, Any] = {"schema": _SCHEMA, "index": about, "crc32": _crc(about)}
-    replace_file(folder / _NAME, json.dumps(body, indent=1).encode())
+    return json.dumps(body, indent=1).encode()
 
 
-def read_listing(folder: Path) -> Listing:
+def read_listing(folder: Path, state: StateFile | None = None) -> Listing:
     """Read the list; without a file it is empty. `StoreDamaged` where it is not as written."""
-    path = folder / _NAME
-    try:
-        body: dict[str, Any] = json.loads(path.read_bytes())
-        schema, about, crc = body["schema"], body["index"], body["crc32"]
-    except FileNotFoundError:
+    path = folder / NAME
+    kept = (state or state_of(folder)).read()
+    if kept is None:
         return _NOTHING
+    try:
+        body: dict[str, Any] = json.loads(kept)
+        schema, about, crc = body["schema"], body["index"], body["crc32"]
     except (ValueError, KeyError, TypeError) as error:
         raise damaged(path, "is no list of runs") from error
     if crc != _crc(about):
@@ -70,16 +76,16 @@ def _crc(about: Any) -> int:
     return zlib.crc32(json.dumps(about).encode())
 
 
-def open_listed(folder: Path) -> tuple[Listing, tuple[Run, ...]]:
+def open_listed(folder: Path, state: StateFile) -> tuple[Listing, tuple[Run, ...]]:
     """Read the list and open its runs, while another process may be replacing them."""
     for _ in range(_TRIES):
-        listing = read_listing(folder)
+        listing = read_listing(folder, state)
         try:
             return listing, tuple(_opened(folder, *about) for about in listing.runs)
         except StoreDamaged:
-            if read_listing(folder) == listing:
+            if read_listing(folder, state) == listing:
                 raise
-    raise damaged(folder / _NAME, f"was replaced {_TRIES} times while it was read")
+    raise damaged(folder / NAME, f"was replaced {_TRIES} times while it was read")
 
 
 def _opened(folder: Path, name: str, rows: int, table_crc: int) -> Run:
@@ -95,9 +101,8 @@ def sweep(folder: Path, listing: Listing) -> None:
     for path in folder.glob("run-*.ids"):
         if path.name not in named:
             path.unlink(missing_ok=True)
-    aside_of(folder / _NAME).unlink(missing_ok=True)
 
 
 def forget(folder: Path) -> None:
     """Remove the list, readable or not: the runs are swept away when the folder is opened."""
-    (folder / _NAME).unlink(missing_ok=True)
+    (folder / NAME).unlink(missing_ok=True)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -244,3 +245,21 @@ class Run:
 
 def _column(blocks: Words, which: int) -> Words:
     return blocks[:, which].reshape(-1)
+
+
+def find_in_runs(runs: Sequence[Run], keys: Keys) -> Numbers:
+    """Search the runs from the newest on, in the order of the digests, as the runs are laid out."""
+    numbers = np.full(len(keys), -1, dtype=np.int64)
+    places: Spots = np.argsort(keys.high)
+    keys = keys.take(places)
+    mask: Words = filter_mask(keys.low)
+    for run in reversed(runs):
+        near = run.may_hold(keys.high, mask)
+        if not near.size:
+            continue
+        found = run.numbers(keys.take(near))
+        numbers[places[near]] = found
+        left = np.ones(len(keys), dtype=np.bool_)
+        left[near] = found < 0
+        keys, mask, places = keys.take(left), mask[left], places[left]
+    return numbers

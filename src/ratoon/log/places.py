@@ -13,20 +13,29 @@ from numpy.typing import NDArray
 from ratoon.core.errors import LengthMismatch, SettingInvalid, StoreDamaged
 from ratoon.core.settings import whole
 from ratoon.log.disk import make_folder
-from ratoon.log.ids_files import aside_of, let_go, mapped, sync_file
-from ratoon.log.places_state import HINT, NOTHING, Changes, State, read_state, write_state
+from ratoon.log.ids_files import let_go, mapped, sync_file
+from ratoon.log.places_pending import Pending
+from ratoon.log.places_state import (
+    HINT,
+    NO_CHANGES,
+    NOTHING,
+    VALUE,
+    Changes,
+    Layer,
+    State,
+    checked,
+    places_in,
+    read_state,
+    words_of,
+    written,
+)
+from ratoon.log.places_writing import write_words
+from ratoon.log.runs import side_by_side
+from ratoon.log.states import OwnState, StateFile
 
-LIMIT = 2**47 - 1
-"""Places and values lie below this."""
-
-_WORD = 8
-_VALUE_BITS = 48
-_VALUE = 2**_VALUE_BITS - 1
-_PRIME = 65_521
-_SPREAD = 40_503  # so that a value at a wrong place is seen too
 _FEWEST = 1024
 _PIECE = 2**14  # places looked at together: what is made of them stays in the cache
-_SETTLE_AT = 2**16  # changes, 1 MB: to write them in place by the thousand is dearer
+_SETTLE_AT = 2**18  # changes, 4 MB: to write them in place by the thousand is dearer
 
 
 class Places:
@@ -36,13 +45,15 @@ class Places:
     place that was never set holds -1 and takes no room on most file systems. What is new stands in
     memory until a flush, and what a flush has written is always exactly what `covered` says, also
     after a cut of the power in the middle of one. Memory: 8 bytes for a number that was appended
-    since the last flush, about 150 for one that was set, and some 3 MB more.
+    since the last flush, 16 for one that was set with many others (about 150 for one alone), and
+    some 12 MB more.
 
     The data file is an array of 64-bit words, little-endian: a number plus 1 in 48 bits, and above
     them 1 + (number + 1 + 40,503 · place) mod 65,521; 0 where nothing was set. So any single bit
     that flips is noticed when the place is read, and of other damage all but one in 65,521; only a
     word that became 0 reads as never set. A second file, `<name>.state`, is replaced by each flush
-    and commits it. It holds the numbers that were set; when they are 65,536 or more, the next flush
+    and commits it. It holds the numbers that were set; when they are 262,144 or more, the next
+    flush
     writes them to the data file before they leave the second one. Numbers that are appended go to
     the data file at once, behind its end: until the state says that it is longer, they do not
     count.
@@ -69,10 +80,16 @@ class Places:
     >>> places.close()
     """
 
-    def __init__(self, path: Path | str, *, writable: bool = True) -> None:
+    def __init__(
+        self, path: Path | str, *, writable: bool = True, state: StateFile | None = None
+    ) -> None:
         self._path = Path(path)
-        self._state_path = self._path.with_name(f"{self._path.name}.state")
-        self._state = read_state(self._state_path)
+        own = self._path.with_name(f"{self._path.name}.state")
+        self._kept = state or OwnState(own)
+        self._state = read_state(self._kept, own)
+        self._next: State | None = None  # what the flush under way leaves
+        self._frozen: Layer | None = None  # what it writes
+        self._frozen_length = 0
         self._writable = writable
         if writable:
             self._cut_off()
@@ -91,7 +108,7 @@ class Places:
     def _cut_off(self) -> None:
         """Remove what lies behind the end of the data file: it was never committed."""
         make_folder(self._path.parent)
-        aside_of(self._state_path).unlink(missing_ok=True)
+        self._kept.clean()
         if self._state.size == 0:
             # Not cut to nothing: a reader may have mapped what was there before a `clear`.
             self._path.unlink(missing_ok=True)
@@ -115,9 +132,12 @@ class Places:
         return np.frombuffer(self._mapping, dtype="<u8")
 
     def _forget_new(self) -> None:
-        self._changed: dict[int, int] = {}
-        self._sorted: Changes | None = None  # the same in order, made when it pays
-        self._length = self._tail_at = self._state.length
+        self._next = self._frozen = None
+        self._begin_behind(self._state.length)
+
+    def _begin_behind(self, length: int) -> None:
+        self._changed = Pending()
+        self._length = self._tail_at = length
         self._tail_length = 0
         self._tail = np.empty(_FEWEST, dtype=np.int64)
 
@@ -129,7 +149,8 @@ class Places:
     @property
     def pending(self) -> int:
         """How many numbers wait in memory for a flush."""
-        return self._tail_length + len(self._changed)
+        frozen = 0 if self._frozen is None else len(self._frozen.tail) + len(self._frozen.changes)
+        return self._tail_length + len(self._changed) + frozen
 
     def __len__(self) -> int:
         """Return the place behind the last that was appended or set."""
@@ -145,7 +166,7 @@ class Places:
             SettingInvalid: one is not.
         """
         self._check_open()
-        column = _checked("values", values, least=-1)
+        column = checked("values", values, least=-1)
         start, stop = self._length, self._length + len(column)
         if start != self._tail_at + self._tail_length:
             if self._tail_length:
@@ -175,15 +196,22 @@ class Places:
             SettingInvalid: a place or a number is out of its range.
         """
         self._check_open()
-        places = _checked("index", index, least=0)
-        column = _checked("values", values, least=-1)
+        places = checked("index", index, least=0)
+        column = checked("values", values, least=-1)
         if len(places) != len(column):
             raise LengthMismatch("index", len(places), "values", len(column))
         if not len(places):
             return
-        self._changed.update(zip(places.tolist(), column.tolist(), strict=True))
-        self._sorted = None
+        if self._continues(places):
+            self.append(column)
+            return
+        self._changed.set(places, column)
         self._length = max(self._length, int(places.max()) + 1)
+
+    def _continues(self, places: NDArray[np.int64]) -> bool:
+        """Tell whether places are those behind the end, in order, where numbers are appended."""
+        free = not self._tail_length or self._length == self._tail_at + self._tail_length
+        return free and places[0] == self._length and side_by_side(places)
 
     def get(self, index: NDArray[np.int64] | slice) -> NDArray[np.int64]:
         """Return the numbers at these places.
@@ -196,41 +224,44 @@ class Places:
             StoreDamaged: a word of the data file is not as it was written.
         """
         self._check_open()
+        wanted: Any = index
         if isinstance(index, slice):
-            index = np.arange(*index.indices(self._length))
-        places = np.asarray(index, dtype=np.int64)
-        pieces = [places[at : at + _PIECE] for at in range(0, len(places), _PIECE)]
-        return np.concatenate([self._get(piece) for piece in pieces] or [places])
+            wanted = range(*index.indices(self._length))
+        found = np.empty(len(wanted), dtype=np.int64)
+        for at in range(0, len(wanted), _PIECE):
+            found[at : at + _PIECE] = self._get(places_in(wanted[at : at + _PIECE]))
+        return found
 
     def _get(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         values = self._state.changes.over(places, self._on_disk(places))
+        if self._frozen is not None:
+            values = self._frozen.over(places, values)
         if self._tail_length:
             inside = (places >= self._tail_at) & (places < self._tail_at + self._tail_length)
             values[inside] = self._tail[places[inside] - self._tail_at]
-        return self._over_changed(places, values) if self._changed else values
+        return self._changed.over(places, values)
 
     def _on_disk(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        if len(places) and 0 <= places[0] <= places[-1] < len(self._words) and side_by_side(places):
+            return self._checked_words(self._words[places[0] : places[-1] + 1], places)
         values = np.full(len(places), -1, dtype=np.int64)
         here = np.flatnonzero((places >= 0) & (places < len(self._words)))
-        words, at = self._words[places[here]], places[here]
-        values[here] = (words & _VALUE).astype(np.int64) - 1
-        wrong = np.flatnonzero(_words(at, values[here]) != words)
-        if wrong.size:
-            told = f"{self._path} is not as it was written at place {int(at[wrong[0]])}"
-            raise StoreDamaged(told, hint=HINT)
+        at = places[here]
+        values[here] = self._checked_words(self._words[at], at)
         return values
 
-    def _over_changed(
-        self, places: NDArray[np.int64], values: NDArray[np.int64]
+    def _checked_words(
+        self, words: NDArray[np.uint64], places: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """Lay what was set over `values`, at a cost of the smaller of the two."""
-        if self._sorted is None and len(places) <= len(self._changed):
-            pairs = zip(places.tolist(), values.tolist(), strict=True)
-            changed = [self._changed.get(place, value) for place, value in pairs]
-            return np.array(changed, dtype=np.int64)
-        if self._sorted is None:
-            self._sorted = Changes.of(self._changed)
-        return self._sorted.over(places, values)
+        """Return the numbers of words that stand at these places."""
+        values = (words & VALUE).view(np.int64) - 1
+        wrong = words_of(places, values) != words
+        if wrong.any():  # what is written this moment stands in the changes still
+            wrong &= ~np.isin(places, self._state.changes.index)
+        if wrong.any():
+            told = f"{self._path} is not as it was written at place {int(places[np.argmax(wrong)])}"
+            raise StoreDamaged(told, hint=HINT)
+        return values
 
     def flush(self, covered: int) -> None:
         """Make what is in memory durable, and with it, atomically, that it covers `covered`.
@@ -241,33 +272,74 @@ class Places:
         Raises:
             OSError: the disk refused it. The array stays as it was, in memory too: flush again.
         """
+        self.freeze()
+        try:
+            self.write(covered)
+        except BaseException:
+            self.thaw()
+            raise
+        self.settle()
+
+    # A flush in steps, as `IdIndex` has it.
+
+    def freeze(self) -> None:
+        """Begin a flush: what is in memory now is what it brings to the disk."""
         self._check_writable()
+        if self.pending:
+            tail = self._tail[: self._tail_length]
+            changes = self._changed.all()
+            self._frozen = Layer(tail_at=self._tail_at, tail=tail, changes=changes)
+        self._begin_behind(self._length)
+        self._frozen_length = self._length
+
+    def write(self, covered: int) -> None:
+        """Write the numbers, durably, and keep what counts of them in the array's state file."""
         whole("covered", covered, least=0)
-        if covered == self.covered and not self.pending:
+        if covered == self.covered and self._frozen is None:
             return
         changes, size = self._settled()
-        if self._changed:
-            changes = changes.then(Changes.of(self._changed))
-        state = State(covered=covered, length=self._length, size=size, changes=changes)
-        write_state(self._state_path, state)
-        grown = size != self._state.size
-        self._state = state
-        self._forget_new()
-        if grown:
-            self._words = self._mapped()
+        if self._frozen is not None and len(self._frozen.changes):
+            changes = changes.then(self._frozen.changes)
+        length = self._frozen_length
+        state = State(covered=covered, length=length, size=size, changes=changes)
+        self._kept.keep(written(state))
+        self._next = state
+
+    def settle(self) -> None:
+        """End a flush whose state is on the disk."""
+        if self._next is not None:
+            grown = self._next.size != self._state.size
+            self._state = self._next
+            if grown:
+                self._words = self._mapped()
+        self._next = self._frozen = None
+
+    def thaw(self) -> None:
+        """Give a flush up: the array is as it was before."""
+        if self._frozen is not None:
+            tail, changes = self._tail[: self._tail_length], self._changed.all()
+            layers = (self._frozen, Layer(tail_at=self._tail_at, tail=tail, changes=changes))
+            self._begin_behind(self._length)
+            for layer in layers:
+                self._changed.set(layer.tail_at + np.arange(len(layer.tail)), layer.tail)
+                self._changed.set(layer.changes.index, layer.changes.values)
+        self._next = self._frozen = None
 
     def _settled(self) -> tuple[Changes, int]:
         """Write to the data file, durably; return the changes that it lacks, and its size."""
-        changes, tail = self._state.changes, self._tail[: self._tail_length]
+        changes, frozen = self._state.changes, self._frozen
+        tail = self._tail[:0] if frozen is None else frozen.tail
         enough = len(changes) >= _SETTLE_AT
         if not (enough or len(tail)):
             return changes, self._state.size
         with FileIO(self._path, "r+b" if self._path.exists() else "x+b") as file:
             if enough:
-                _write(file, changes.index, changes.values)
-            _write(file, np.arange(self._tail_at, self._tail_at + len(tail)), tail)
+                write_words(file, changes.index, changes.values, self._words)
+            if frozen is not None:
+                places = frozen.tail_at + np.arange(len(tail))
+                write_words(file, places, tail, self._words)
             sync_file(file)
-            return NOTHING.changes if enough else changes, file.seek(0, 2)
+            return NO_CHANGES if enough else changes, file.seek(0, 2)
 
     def let_go(self) -> None:
         """Let go of the memory that reading has mapped, up to the size of the data file.
@@ -281,7 +353,7 @@ class Places:
     def clear(self) -> None:
         """Forget everything; `covered` is 0 again."""
         self._check_writable()
-        write_state(self._state_path, NOTHING)
+        self._kept.keep(written(NOTHING))
         self._state = NOTHING
         self._words = self._mapped()
         self._cut_off()
@@ -302,38 +374,3 @@ class Places:
         self._check_open()
         if not self._writable:
             raise SettingInvalid("writable", "True to change the array", got=False)
-
-
-def _checked(name: str, given: Any, *, least: int) -> NDArray[np.int64]:
-    """Return a column of numbers, each of them at least `least` and below the limit."""
-    column = np.asarray(given, dtype=np.int64).reshape(-1)
-    if column.size and not (column.min() >= least and column.max() < LIMIT):
-        out = column.min() if column.min() < least else column.max()
-        raise SettingInvalid(name, f"numbers from {least} to 2**47 - 2", int(out))
-    return column
-
-
-def _words(places: NDArray[np.int64], values: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Return the words of the data file for numbers at places."""
-    stored = (values + 1).astype(np.uint64)
-    check = (stored + places.astype(np.uint64) * _SPREAD) % _PRIME + 1
-    return np.where(stored == 0, np.uint64(0), check << _VALUE_BITS | stored)
-
-
-def _write(file: FileIO, places: NDArray[np.int64], values: NDArray[np.int64]) -> None:
-    """Write numbers at places that are in order, those side by side in one go."""
-    if not len(places):
-        return
-    words = _words(places, values).astype("<u8").data
-    stops = [*(np.flatnonzero(np.diff(places) != 1) + 1).tolist(), len(places)]
-    start = 0
-    for stop in stops:
-        file.seek(int(places[start]) * _WORD)
-        _write_all(file, words[start:stop].cast("B"))
-        start = stop
-
-
-def _write_all(file: FileIO, body: memoryview) -> None:
-    """Write every byte; a full disk may take some of them before it refuses."""
-    while len(body):
-        body = body[file.write(body) :]

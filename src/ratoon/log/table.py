@@ -165,6 +165,19 @@ class RowTable:
             )
         )
 
+    def pick(self, rows: NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
+        """Return columns of rows by their numbers, as `take` does, in the cheapest form.
+
+        The column `row` is there where it is asked for. Texts may stand there as strings, or, where
+        many rows are read, as numbers of distinct ones (a dictionary).
+
+        Raises:
+            FileCorrupt: A file is missing, or its bytes are not those that were written.
+            ColumnsMismatch: The table has no such column.
+        """
+        wanted = np.asarray(rows, dtype=np.int64)
+        return self._read(lambda state: reading.pick(self._groups, state, wanted, columns))
+
     def read(
         self, start: int = 0, stop: int | None = None, columns: Sequence[str] | None = None
     ) -> pa.Table:

@@ -18,6 +18,21 @@ def kinds(schema: pa.Schema) -> dict[str, Any]:
     return dict(zip(names, cast("Any", schema).types, strict=True))
 
 
+def coded(schema: pa.Schema) -> pa.Schema:
+    """Return the schema with texts as numbers of distinct ones.
+
+    >>> coded(pa.schema([("id", pa.string())])).field("id").type
+    DictionaryType(dictionary<values=string, indices=int32, ordered=0>)
+    """
+    by_number = pa.dictionary(pa.int32(), pa.string())
+    return pa.schema(
+        [
+            (name, by_number if pa.types.is_string(kind) else kind)
+            for name, kind in kinds(schema).items()
+        ]
+    )
+
+
 def filled(columns: Mapping[str, Any], rows: int, schema: pa.Schema) -> pa.Table:
     """Return a table of all columns of the schema; those that are not given are null.
 

@@ -208,17 +208,20 @@ def _drop_checkpoints(root: Path, last: int | None, durable: int | None) -> None
 
     The hint that names a checkpoint goes too, where that one is not there: it is only a hint.
     """
-    commits = set(_versions(root, _COMMIT))
+    commits, dropped = set(_versions(root, _COMMIT)), False
     start = -1 if durable is None else durable
     for version in sorted(set(_versions(root, _CHECKPOINT))):
         needed = range(start + 1, min(version, -1 if last is None else last) + 1)
         if version > start and commits.issuperset(needed):
             for path in _checkpoints(root, version):
                 disk.delete(path)
+                dropped = True
     hint = root / LOG / _HINT
     if hint.exists() and not _checkpoints(root, _hinted(hint)):
         disk.delete(hint)
-    disk.flush_folder(root / LOG)
+        dropped = True
+    if dropped:
+        disk.flush_folder(root / LOG)
 
 
 def _hinted(hint: Path) -> int:

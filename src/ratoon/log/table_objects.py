@@ -73,9 +73,10 @@ class ObjectStorage:
     """
 
     def __init__(self, uri: str, options: Mapping[str, str]) -> None:
-        """Connect to nothing yet; `options` are those of `deltalake`."""
+        """Connect to nothing yet; `options` are those of `deltalake`, beside the environment's."""
         self._uri = uri.rstrip("/")
-        store = cast("Any", pafs).S3FileSystem(**s3_arguments(options))
+        known = {name: said for name, said in os.environ.items() if name.startswith("AWS_")}
+        store = cast("Any", pafs).S3FileSystem(**s3_arguments({**known, **options}))
         self._files = pafs.SubTreeFileSystem(self._uri.partition("://")[2], store)
 
     @property

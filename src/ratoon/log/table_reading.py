@@ -12,11 +12,16 @@ from numpy.typing import NDArray
 
 from ratoon.core.errors import ColumnsMismatch
 from ratoon.log.files import DataFile, TableState
-from ratoon.log.table_columns import conformed, filled, kinds
+from ratoon.log.runs import side_by_side
+from ratoon.log.table_columns import coded, conformed, filled, kinds
 from ratoon.log.table_groups import Groups
+from ratoon.log.table_picking import picked
 
 _BULK = 4  # a range of more row groups than that is read past the cache
 _FILES_AT_ONCE = 2
+_FEW = 1_024  # rows in order: fewer may be read page by page
+_BULK_ROWS = 262_144  # a range of more rows than that is read in the cheapest form
+_ROW = pa.schema([("row", pa.int64())])
 
 
 def selected(state: TableState, columns: Sequence[str] | None) -> pa.Schema:
@@ -45,25 +50,32 @@ def take(groups: Groups, state: TableState, rows: NDArray[np.int64], schema: pa.
     """Return rows by their numbers, in the order asked; those that are not there are left out."""
     if not len(rows) or not len(state.files):
         return empty(schema)
-    low, high = int(rows[0]), int(rows[-1])
-    if high - low == len(rows) - 1 and bool((np.diff(rows) == 1).all()):
-        return _range(groups, state, low, high + 1, schema)
+    if len(rows) > _FEW and side_by_side(rows):
+        return _range(groups, state, int(rows[0]), int(rows[-1]) + 1, schema)
     order = np.argsort(rows, kind="stable")
     ordered = rows[order]
     parts: list[pa.Table] = []
     found: list[NDArray[np.intp]] = []
-    places: list[int] = state.files.places(ordered).tolist()
-    for start, stop in _runs(places):
-        if places[start] >= 0:
-            file = state.files.files[places[start]]
-            for table, here in _picked(groups, file, ordered[start:stop], schema):
-                parts.append(table)
-                found.append(order[start + here])
+    for table, here in picked(groups, state, ordered, schema):
+        parts.append(table)
+        found.append(order[here])
     if not parts:
         return empty(schema)
     table = pa.concat_tables(parts)
     back = np.argsort(np.concatenate(found), kind="stable")
     return table if _ascending(back) else table.take(cast("Any", pa.array(back)))
+
+
+def pick(
+    groups: Groups, state: TableState, rows: NDArray[np.int64], columns: Sequence[str]
+) -> pa.Table:
+    """Return columns of rows by their numbers, texts as numbers of distinct ones where it pays."""
+    numbered = selected(state, columns)
+    known = kinds(numbered)
+    schema = pa.schema([(name, known[name]) for name in columns if name in known])
+    if schema.names and len(rows) > _BULK_ROWS and side_by_side(rows):
+        return read(groups, state, int(rows[0]), int(rows[-1]) + 1, coded(schema))
+    return take(groups, state, rows, numbered).select(schema.names)
 
 
 def scan(
@@ -88,9 +100,7 @@ def read(groups: Groups, state: TableState, start: int, stop: int, schema: pa.Sc
     """Return the rows from `start` up to `stop` in order, decoded on all cores."""
 
     def part(file: DataFile) -> pa.Table:
-        whole = start <= file.first and file.last < stop
-        some = None if whole else groups.footer(file).between(start, stop)
-        return _cut(_decoded(groups, file, some, schema), start, stop)
+        return _part(groups, file, start, stop, schema)
 
     files = state.files.between(start, stop)
     if not files:
@@ -98,6 +108,29 @@ def read(groups: Groups, state: TableState, start: int, stop: int, schema: pa.Sc
     # While one file is decoded the next is read and checked.
     with ThreadPoolExecutor(min(len(files), _FILES_AT_ONCE)) as pool:
         return pa.concat_tables(list(pool.map(part, files)))
+
+
+def _part(groups: Groups, file: DataFile, start: int, stop: int, schema: pa.Schema) -> pa.Table:
+    """Return the rows of a file from `start` up to `stop`.
+
+    Where no row of the file is missing its numbers are those between its first and its last. The
+    footer of a whole file is left to whoever decodes it: pages of a file whose bytes have been
+    checked in the same go are not checked again.
+    """
+    whole = start <= file.first and file.last < stop
+    some = None if whole else groups.footer(file).between(start, stop)
+    plain = pa.schema([(name, kind) for name, kind in kinds(schema).items() if name != "row"])
+    if not (file.dense and plain.names):
+        numbered = schema if "row" in schema.names else pa.unify_schemas([_ROW, schema])
+        return _cut(_decoded(groups, file, some, numbered), start, stop).select(schema.names)
+    table = _decoded(groups, file, some, plain)
+    first = file.first if some is None else int(groups.footer(file).firsts[some[0]])
+    begin, end = max(start, first), min(stop, first + table.num_rows)
+    table = table.slice(begin - first, end - begin)
+    if "row" not in schema.names:
+        return table
+    at = schema.names.index("row")
+    return table.add_column(at, "row", cast("Any", pa.array(np.arange(begin, end))))
 
 
 def _range(groups: Groups, state: TableState, start: int, stop: int, schema: pa.Schema) -> pa.Table:
@@ -111,35 +144,6 @@ def _range(groups: Groups, state: TableState, start: int, stop: int, schema: pa.
         return read(groups, state, start, stop, schema)
     parts = [_cut(_group(groups, file, group, schema), start, stop) for file, group in wanted]
     return pa.concat_tables(parts) if parts else empty(schema)
-
-
-def _picked(
-    groups: Groups, file: DataFile, rows: NDArray[np.int64], schema: pa.Schema
-) -> Iterator[tuple[pa.Table, NDArray[np.intp]]]:
-    """Yield those of `rows`, which ascend, that the file has, and their places in `rows`."""
-    footer = groups.footer(file)
-    at = np.searchsorted(footer.firsts, rows, side="right") - 1
-    for start, stop in _runs(at):
-        group = int(at[start])
-        if group < 0:
-            continue
-        table = _group(groups, file, group, schema)
-        wanted = rows[start:stop]
-        if footer.dense(group):
-            local = wanted - footer.firsts[group]
-            here = local < footer.counts[group]
-        else:
-            has = _numbers(table)
-            local = np.minimum(np.searchsorted(has, wanted), len(has) - 1)
-            here = has[local] == wanted
-        if here.any():
-            yield table.take(cast("Any", pa.array(local[here]))), start + np.flatnonzero(here)
-
-
-def _runs(values: Sequence[int] | NDArray[np.intp]) -> Iterator[tuple[int, int]]:
-    """Yield where runs of equal values begin and end."""
-    edges = np.flatnonzero(np.diff(values)) + 1
-    yield from zip([0, *edges.tolist()], [*edges.tolist(), len(values)], strict=True)
 
 
 def _ascending(order: NDArray[np.intp]) -> bool:
@@ -168,4 +172,5 @@ def _decoded(
     groups: Groups, file: DataFile, some: Sequence[int] | None, schema: pa.Schema
 ) -> pa.Table:
     """Return row groups, or all, with all columns of the schema, past what is in memory."""
-    return conformed(groups.read(file, some, schema.names), schema)
+    texts = [name for name, kind in kinds(schema).items() if pa.types.is_dictionary(kind)]
+    return conformed(groups.read(file, some, schema.names, texts), schema)

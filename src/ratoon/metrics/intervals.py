@@ -110,7 +110,7 @@ def _above(value: float, bound: float, half: float, sign: int) -> tuple[float, f
         return None
     factor = math.exp(min(half / distance, 700.0))
     ends = bound + sign * distance / factor, bound + sign * distance * factor
-    return min(ends), max(ends)
+    return min(*ends, value), max(*ends, value)
 
 
 def _t(freedom: int, confidence: float) -> float:

@@ -11,6 +11,7 @@ from ratoon.core.measuring import Measurement, RowRange
 from ratoon.core.versions import Verdict
 from ratoon.metrics.shift import InputReference
 from ratoon.policies.state import PolicyState, Standing
+from ratoon.windows.arrived import Arrived
 from ratoon.windows.judged import Judged
 from ratoon.windows.rows import Array, Rows
 
@@ -46,6 +47,7 @@ class Labelled:
     champion: Judged
     challenger: Judged | None = None
     replaced: Judged | None = None
+    arrived: Arrived | None = None  # which labels were in; None where no window ends here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

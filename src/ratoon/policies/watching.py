@@ -195,7 +195,8 @@ def _labels_full(settings: Settings, turn: Turn, seen: Labelled) -> Turn:
     index = slice(rows.start - seen.rows.start, rows.stop - seen.rows.start)
     judged = seen.champion.take(index)
     window = champions.window_of(seen.times[index], rows)
-    measured = champions.measure(settings, judged, window)
+    share = None if seen.arrived is None else seen.arrived.maturity(window).share
+    measured = tuple(replace(m, share=share) for m in champions.measure(settings, judged, window))
     closed = triggers.LabelsClosed(
         window=window,
         measurements={m.metric: m for m in measured},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -9,13 +10,14 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
-from ratoon.core.errors import RowsRefused
+from ratoon.core.errors import RowsRefused, SourceUnreachable
 from ratoon.sources.kinds import Kinds
 
 _ROWS = 8192  # read at once; batches are made of them
 _BUFFER = 1 << 20  # bytes of each column that are read at once
 _ARROW_FILE = b"ARROW1"
 _FEATHER_1 = b"FEA1"
+_COLOURS = re.compile("\x1b\\[[0-9;]*m")
 
 
 def read_parquet(file: Path | Any, kinds: Kinds) -> Iterator[Any]:
@@ -100,6 +102,9 @@ def read_delta(uri: str, kinds: Kinds) -> Iterator[Any]:
         dataset: Any = table.to_pyarrow_dataset()  # refuses what only other readers understand
     except DeltaError as error:
         raise RowsRefused(f"{uri} cannot be read as a Delta table: {error}") from error
+    except OSError as error:  # an object store that does not answer, or knows nobody's keys
+        told = " ".join(_COLOURS.sub("", str(error)).split())
+        raise SourceUnreachable(f"{uri} cannot be opened: {told}") from error
     kinds.check_names(dataset.schema.names)
     for path, constants in _files(table):
         with dataset.filesystem.open_input_file(path) as file:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
-from ratoon.core.errors import RatoonError, RowsRefused, SettingInvalid
+from ratoon.core.errors import RatoonError, RowsRefused, SettingInvalid, SourceUnreachable
 
 _BUFFER = 1 << 20
 _GZIP = b"\x1f\x8b"
@@ -34,6 +34,9 @@ _BOM = b"\xef\xbb\xbf"
 def reading(source: str) -> Generator[None]:
     """Turn what the libraries raise about the content of `source` into `RowsRefused`.
 
+    What the system says, that a file is gone or that its disk does not answer, is no fault of the
+    rows: that becomes `SourceUnreachable`.
+
     >>> with reading("a.parquet"):
     ...     raise EOFError("it ends too early")
     Traceback (most recent call last):
@@ -45,6 +48,8 @@ def reading(source: str) -> Generator[None]:
         raise
     except (pa.ArrowException, EOFError, OSError, UnicodeError, zlib.error) as error:
         why = str(error).strip().partition("\n")[0] or type(error).__name__
+        if isinstance(error, OSError) and error.errno is not None:  # libraries set none
+            raise SourceUnreachable(f"{source} cannot be opened: {why}") from error
         raise RowsRefused(f"{source} cannot be read: {why}") from error
 
 

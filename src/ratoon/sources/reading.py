@@ -95,6 +95,8 @@ def read(
     Raises:
         SettingInvalid: at once, where there is no such source, or a setting is not what it must be.
         RowsRefused: while it is read, naming the source, the row where it is known, and the column.
+        SourceUnreachable: while it is read, where a database, a disk or an object store does not
+            answer; the same call may do later.
 
     >>> import io
     >>> text = io.BytesIO(b"id,age,city\np-1,31,Porto\np-2,,\n")

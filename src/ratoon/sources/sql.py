@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.pool import NullPool
 
-from ratoon.core.errors import RowsRefused, SettingInvalid
+from ratoon.core.errors import RowsRefused, SettingInvalid, SourceUnreachable
 from ratoon.sources.kinds import Kinds
 
 _ROWS = 5000  # fetched at once; the kinds of columns are told from the first of these
@@ -50,13 +50,14 @@ def read_query(engine: sa.Engine, query: str, kinds: Kinds) -> Iterator[Any]:
 
     Raises:
         SettingInvalid: where the query gives no rows at all, as a SAVEPOINT.
-        RowsRefused: where the database refuses, or a value is of another kind than those before.
+        SourceUnreachable: where the database does not let itself be opened, or goes away.
+        RowsRefused: where it refuses the query, or a value is of another kind than those before.
     """
     options: dict[str, Any] = {"stream_results": True, "no_parameters": True}
     if engine.dialect.name == "postgresql":
         options["postgresql_readonly"] = True
     try:
-        with engine.connect().execution_options(**options) as connection:
+        with _opened(engine, kinds.source).execution_options(**options) as connection:
             if engine.dialect.name == "sqlite":  # whose driver commits some statements by itself
                 connection.exec_driver_sql("pragma query_only = on")
             found = connection.exec_driver_sql(query)
@@ -68,8 +69,22 @@ def read_query(engine: sa.Engine, query: str, kinds: Kinds) -> Iterator[Any]:
                 columns = [list(column) for column in zip(*part, strict=True)]
                 yield kinds.values(dict(zip(names, columns, strict=True)))
     except exc.SQLAlchemyError as error:
-        said = str(getattr(error, "orig", None) or error).strip()
-        why = said.partition("\n")[0]
-        raise RowsRefused(f"{kinds.source}: the query cannot be read: {why}") from error
+        if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
+            raise SourceUnreachable(f"{kinds.source} has gone away: {_said(error)}") from error
+        raise RowsRefused(f"{kinds.source}: the query cannot be read: {_said(error)}") from error
     finally:
         engine.dispose()
+
+
+def _opened(engine: sa.Engine, source: str) -> sa.Connection:
+    try:
+        return engine.connect()
+    except exc.DBAPIError as error:
+        hint = "is the database running, and may this user log in?"
+        fact = f"{source} cannot be opened: {_said(error)}"
+        raise SourceUnreachable(fact, hint=hint) from error
+
+
+def _said(error: exc.SQLAlchemyError) -> str:
+    """Return the first line of what a database says."""
+    return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]

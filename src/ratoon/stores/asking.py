@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, cast
 
-from ratoon.core.errors import FileCorrupt, RatoonError, SettingInvalid, StoreDamaged
+from ratoon.core.errors import (
+    FileCorrupt,
+    QuestionFailed,
+    RatoonError,
+    SettingInvalid,
+    StoreDamaged,
+)
 from ratoon.log.files import DataFile
 from ratoon.log.table import RowTable
 from ratoon.stores.asking_views import BASE, VIEWS, Given, given, quoted, text, views
@@ -113,7 +119,7 @@ class Asking:
         Raises:
             SettingInvalid: it is not one SELECT.
             FileCorrupt: a file that it needs is not what was written.
-            RatoonError: DuckDB refuses it, or has not enough memory.
+            QuestionFailed: DuckDB refuses it, or has not enough memory.
         """
         with _answering():
             kinds = [one.type.name for one in self._connection.extract_statements(query)]
@@ -302,11 +308,11 @@ def _answering() -> Generator[None]:
         yield
     except duckdb.OutOfMemoryException as error:
         said = str(error).partition("\n")[0]
-        raise RatoonError(f"the question needs more memory: {said}", hint=_MORE) from error
+        raise QuestionFailed(f"the question needs more memory: {said}", hint=_MORE) from error
     except (duckdb.Error, pa.ArrowException) as error:
         said = [line for line in str(error).splitlines() if not line.startswith("Did you mean")]
         fact = "the question has no answer: " + "\n".join(said)
-        raise RatoonError(fact, hint=_KNOWN) from error
+        raise QuestionFailed(fact, hint=_KNOWN) from error
 
 
 def _own_folder(below: Path) -> tuple[Path, Any]:

@@ -40,6 +40,7 @@ class SqlBook:
         self.loop = loop
         self._metadata = sa.MetaData()
         tables(self._metadata)
+        self._updates: dict[tuple[str, ...], sa.Update] = {}
         prepare(engine, self._metadata)
 
     @contextmanager
@@ -47,7 +48,12 @@ class SqlBook:
         """Open a transaction that writes; it is undone where it does not come to its end."""
         options: Mapping[str, bool] = {} if durable else _LAZY
         with self._engine.connect().execution_options(**options) as connection, connection.begin():
-            yield Writing(connection=connection, tables=self._metadata.tables, loop=self.loop)
+            yield Writing(
+                connection=connection,
+                tables=self._metadata.tables,
+                loop=self.loop,
+                updates=self._updates,
+            )
 
     def _table(self, name: str) -> sa.Table:
         return self._metadata.tables[name]
@@ -126,6 +132,11 @@ class SqlBook:
             target=row.target,
             first_target=row.first_target,
         )
+
+    def delays(self) -> str | None:
+        """Return what is known of label delays."""
+        found = self._rows(self._of_loop("delays", "body"))
+        return found[0].body if found else None
 
     def commit(self, record: Record, /, *, durable: bool = True) -> None:
         """Store what a turn changed, whole; unless it is `durable`, a cut of the power may undo it.

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from ratoon.log.ids import IdIndex
 from ratoon.log.places import Places
-from ratoon.stores.addresses import Addresses, address_rows
+from ratoon.log.states import States
+from ratoon.stores.addresses import Addresses, address_rows, may_be_addresses
 from ratoon.stores.drafts import is_of_model
 from ratoon.stores.entries import ERASED, NOWHERE, Stored
 
 Numbers = NDArray[np.int64]
 
+_MANY = 1_024  # rows that are looked up in order
 _LOOKED_AT = 1_000_000  # labelled rows at once
 
 
@@ -28,12 +30,18 @@ class Catalog:
 
     def __init__(self, folder: Path, *, writable: bool = True) -> None:
         """Open what was kept."""
-        self._ids = IdIndex(folder / "ids", writable=writable)
-        self._parked = IdIndex(folder / "parked", writable=writable)
-        self._said = IdIndex(folder / "said", writable=writable)
-        self._joined = Places(folder / "joined", writable=writable)  # ordinal: row, label
-        self._labels = Places(folder / "labels", writable=writable)  # row: label
-        self._made = Places(folder / "made", writable=writable)  # epoch, start, stop
+        self._states = States(folder / "states")
+
+        def index(name: str) -> IdIndex:
+            return IdIndex(folder / name, writable=writable, state=self._states.of(name))
+
+        def places(name: str) -> Places:
+            return Places(folder / name, writable=writable, state=self._states.of(name))
+
+        self._ids, self._parked, self._said = index("ids"), index("parked"), index("said")
+        self._joined = places("joined")  # ordinal: row, label
+        self._labels = places("labels")  # row: label
+        self._made = places("made")  # epoch, start, stop
         self._addresses = Addresses(self._made.get(slice(0, len(self._made))))
 
     @property
@@ -49,10 +57,21 @@ class Catalog:
         if len(self._addresses) == 0:
             return self._ids.find(ids)
         found = self._addresses.find(ids)
+        if len(ids) == 1 and found[0] == NOWHERE:
+            return self._ids.find(ids)
         others = np.flatnonzero(found == NOWHERE)
         if len(others) and len(self._ids):
             found[others] = self._ids.find([ids[other] for other in others.tolist()])
         return found
+
+    def is_new(self, ids: Sequence[str]) -> bool:
+        """Tell whether no prediction that others have named has one of these ids."""
+        return not len(self._ids) or bool((self._ids.find(ids) == NOWHERE).all())
+
+    @property
+    def has_parked(self) -> bool:
+        """Whether any label has come before its prediction."""
+        return len(self._parked) > 0
 
     def parked(self, ids: Sequence[str]) -> Numbers:
         """Return the labels that came before their predictions, by id."""
@@ -66,7 +85,11 @@ class Catalog:
 
     def labels(self, rows: Numbers) -> Numbers:
         """Return the labels of rows; NOWHERE where there is none."""
-        return self._labels.get(rows)
+        if len(rows) < _MANY:
+            return self._labels.get(rows)
+        found, order = np.empty_like(rows), np.argsort(rows)
+        found[order] = self._labels.get(rows[order])  # neighbours lie near each other
+        return found
 
     def joined(self, start: int, stop: int) -> tuple[Numbers, Numbers]:
         """Return rows and labels by the ordinals of labelled rows."""
@@ -105,23 +128,28 @@ class Catalog:
         seq, draft, rows = stored.entry.seq, stored.entry.draft, stored.rows
         if not len(rows):
             return  # all of them were erased
-        epochs = address_rows(draft.ids, rows)
-        if seq > self._made.covered and (epochs != NOWHERE).any():
-            self._made_at(epochs, int(rows[0]))
-        others = np.flatnonzero(epochs == NOWHERE)
-        if seq > self._ids.covered and len(others):
-            self._ids.add([draft.ids[other] for other in others.tolist()], rows[others])
-        early = stored.partners != NOWHERE
-        self._join(seq, stored.joins[early], rows[early], stored.partners[early])
+        self._named(seq, draft.ids, rows, stored.made)
+        if len(stored.entry.joined):
+            early = stored.partners != NOWHERE
+            self._join(seq, stored.joins[early], rows[early], stored.partners[early])
 
-    def _made_at(self, epochs: Numbers, first: int) -> None:
-        grown = self._addresses.grown(epochs, first)
-        kept = len(self._made) - 3 if grown.extends else len(self._made)
-        if grown.extends:
-            self._made.set(np.arange(kept, kept + 3), grown.ranges[:3])
-        rest = grown.ranges[3:] if grown.extends else grown.ranges
-        if len(rest):
-            self._made.append(rest)
+    def _named(self, seq: int, ids: Sequence[str], rows: Numbers, made: int | None) -> None:
+        """Take in the ids of predictions; `made` is the epoch of those that were made here."""
+        if made is not None:
+            if seq > self._made.covered:
+                self._addresses.extend(made, int(rows[0]), int(rows[-1]) + 1)
+            return
+        if not may_be_addresses(ids):
+            if seq > self._ids.covered:
+                self._ids.add(ids, rows)
+            return
+        epochs = address_rows(ids, rows)
+        others = np.flatnonzero(epochs == NOWHERE)
+        if seq > self._made.covered and len(others) < len(rows):
+            self._addresses.take_in(epochs, int(rows[0]))
+        if seq > self._ids.covered and len(others):
+            given = ids if len(others) == len(ids) else [ids[n] for n in others.tolist()]
+            self._ids.add(given, rows[others])
 
     def _join(self, seq: int, ordinals: Numbers, rows: Numbers, labels: Numbers) -> None:
         if not len(rows):
@@ -147,13 +175,56 @@ class Catalog:
         self._ids.remove([ids[n] for n in np.flatnonzero(found != NOWHERE).tolist()])
         self._parked.remove([*ids, *(of_model(row_id) for row_id in ids)])
         self._said.remove(list(ids))
+        self.hide(rows)
+
+    def hide(self, rows: Numbers) -> None:
+        """Mark rows as erased."""
         if len(rows):
             self._labels.set(rows, np.full(len(rows), ERASED))
 
     def flush(self, covered: int) -> None:
         """Bring everything to the disk; the entries up to `covered` are in it."""
+        self.freeze()
+        try:
+            self.write(covered)
+        except BaseException:
+            self.thaw()
+            raise
+        self.settle()
+
+    # A flush in steps: `write`, which waits for the disk, may run beside all but another flush,
+    # `erase` and `close`; the others may run beside nothing.
+
+    def freeze(self) -> None:
+        """Begin a flush of what is known now."""
+        new = self._addresses.new()
+        if len(new):
+            first = 3 * len(self._addresses) - len(new)
+            self._made.set(np.arange(first, first + len(new)), new)
+            self._addresses.kept()
         for part in self._parts():
-            part.flush(covered)
+            part.freeze()
+
+    def write(self, covered: int) -> None:
+        """Bring what is frozen to the disk; the entries up to `covered` are in it.
+
+        The files of the parts come first, then one file that says what counts of them.
+        """
+        for part in self._parts():
+            part.write(covered)
+        self._states.commit()
+
+    def settle(self) -> None:
+        """End a flush that is on the disk, and let go of the memory that was mapped."""
+        for part in self._parts():
+            part.settle()
+            part.let_go()
+
+    def thaw(self) -> None:
+        """Give a flush up that the disk has refused: all is as before, in memory too."""
+        self._states.drop()
+        for part in self._parts():
+            part.thaw()
 
     def close(self) -> None:
         """Let go of the files; what was not flushed follows from the journal again."""

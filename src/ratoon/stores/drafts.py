@@ -9,13 +9,24 @@ from typing import Any
 import numpy as np
 
 from ratoon.core import wire
-from ratoon.core.errors import IdConflict, RowsRefused
+from ratoon.core.errors import IdConflict
 from ratoon.core.events import Event
 from ratoon.stores.protocol import Draft
 from ratoon.windows.judged import Scalar
 
 MODEL = "model"
 """The source of labels that a model made: they are kept, and neither judge nor train one."""
+
+
+def named(draft: Draft, ids: tuple[str, ...]) -> Draft:
+    """Return a draft of predictions without ids with these ids."""
+    return replace(draft, ids=ids, nameless=0)
+
+
+def owned(draft: Draft) -> Draft:
+    """Return a draft whose arrays nobody else changes."""
+    columns = {name: column.copy() for name, column in draft.columns.items()}
+    return replace(draft, columns=columns) if columns else draft
 
 
 def without(draft: Draft, gone: AbstractSet[str]) -> Draft:
@@ -45,14 +56,6 @@ def same_label(row_id: str, before: Scalar, after: Scalar, what: str = "label") 
     """Refuse a label, or feedback, that is known with another value."""
     if before != after:
         raise IdConflict(what, row_id, f"{before!r} before, {after!r} now")
-
-
-def unknown_prediction(row_id: str) -> RowsRefused:
-    """Return the error for feedback on a prediction that nobody made."""
-    return RowsRefused(
-        f"feedback on prediction {row_id!r}, which is unknown",
-        hint="feedback is given by the id that loop.predict or loop.record returned",
-    )
 
 
 def is_of_model(draft: Draft) -> bool:

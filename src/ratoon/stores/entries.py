@@ -1,19 +1,17 @@
-"""A journal entry with all that was found out about it, as bytes and as rows of tables."""
+"""A journal entry with all that was found out about it, and as rows of tables."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ratoon.core import wire
-from ratoon.core.measuring import RowRange
-from ratoon.stores import columns as codec
+from ratoon.core.wire import Json
 from ratoon.stores import shapes
 from ratoon.stores.drafts import is_of_model
 from ratoon.stores.protocol import Aliases, Columns, Draft, Entry
@@ -25,7 +23,6 @@ NOWHERE = -1
 ERASED = 2**47 - 2
 """The label, a number that no label gets, of a row that was erased at a person's wish."""
 
-_HEAD = 4  # bytes that say how long the header is
 _NO_PARTNERS: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
 
@@ -54,6 +51,8 @@ class Stored:
     """The numbers of its rows in their table, where some of them were erased."""
     ordinals: NDArray[np.int64] | None = None
     """The ordinals of its rows, where some of them were erased; NOWHERE for those without."""
+    made: int | None = None
+    """The epoch in the ids of its predictions, where the store has made all of them with it."""
     aliases: Aliases = field(default_factory=dict[Any, "int | None"])
     after: Marks = field(default_factory=Marks)
     """How many of everything there are with the entry."""
@@ -77,26 +76,24 @@ class Stored:
         if self.entry.draft.kind == "history":
             return first + np.arange(len(self.entry.draft.values))
         joined = self.partners != NOWHERE
+        if not len(self.entry.joined):
+            return np.full(len(joined), NOWHERE)
         return np.where(joined, first + np.cumsum(joined) - 1, NOWHERE)
 
 
 def totals(before: Marks, draft: Draft, joined: int) -> Marks:
     """Return how many of everything there are after a draft that completes `joined` rows."""
-    now = replace(before, entries=before.entries + 1, joined=before.joined + joined)
-    match draft.kind:
-        case "history":
-            n = len(draft.values)
-            return replace(now, rows=now.rows + n, history=now.history + n, labels=now.labels + n)
-        case "predictions":
-            return replace(now, rows=now.rows + len(draft.ids))
-        case "labels":
-            n = len(draft.ids)
-            aside = n if is_of_model(draft) else 0
-            return replace(now, labels=now.labels + n, aside=now.aside + aside)
-        case "feedback":
-            return replace(now, said=now.said + len(draft.ids))
-        case _:
-            return now
+    kind, n = draft.kind, len(draft.ids) or len(draft.values)
+    is_history, is_labels = kind == "history", kind == "labels"
+    return Marks(
+        entries=before.entries + 1,
+        rows=before.rows + (n if is_history or kind == "predictions" else 0),
+        history=before.history + (n if is_history else 0),
+        labels=before.labels + (n if is_history or is_labels else 0),
+        joined=before.joined + joined,
+        aside=before.aside + (n if is_labels and is_of_model(draft) else 0),
+        said=before.said + (n if kind == "feedback" else 0),
+    )
 
 
 def history_ids(seq: int, rows: int) -> list[str]:
@@ -104,103 +101,75 @@ def history_ids(seq: int, rows: int) -> list[str]:
     return [f"history-{seq}-{row}" for row in range(rows)]
 
 
-def to_parts(stored: Stored) -> tuple[bytes, ...]:
-    """Return an entry as bytes, in parts that stand behind each other."""
-    entry, draft = stored.entry, stored.entry.draft
-    columns: dict[str, Array] = dict(draft.columns)
-    if draft.ids:
-        columns["id"] = shapes.objects(draft.ids)
-        columns["partner"] = stored.partners
-    if draft.values:
-        columns["kind"], columns["value"] = shapes.texts_of(draft.values)
-    before = stored.before
-    header = {
-        "kind": draft.kind,
-        "at": draft.at.isoformat(),
-        "before": [getattr(before, name) for name in Marks.__slots__],
-        "joined": [entry.joined.start, entry.joined.stop],
-        "note": wire.to_json(draft.note),
-        "aliases": dict(stored.aliases),
-    }
-    head = json.dumps(header).encode()
-    body = codec.to_bytes(columns) if columns else b""
-    return (len(head).to_bytes(_HEAD, "little"), head, body)
-
-
-def from_bytes(seq: int, body: bytes) -> Stored:
-    """Read what `to_parts` made."""
-    end = _HEAD + int.from_bytes(body[:_HEAD], "little")
-    header: dict[str, Any] = json.loads(bytes(body[_HEAD:end]))
-    columns = dict(codec.from_bytes(bytes(body[end:]))) if len(body) > end else {}
-    ids = tuple(columns.pop("id").tolist()) if "id" in columns else ()
-    partners = columns.pop("partner", _NO_PARTNERS)
-    kinds, texts = columns.pop("kind", None), columns.pop("value", None)
-    values = () if kinds is None or texts is None else shapes.values_of(kinds, texts)
-    draft = Draft(
-        kind=header["kind"],
-        at=datetime.fromisoformat(header["at"]),
-        ids=ids,
-        values=values,
-        columns=columns,
-        note=header["note"],
-    )
-    start, stop = header["joined"]
-    before = Marks(**dict(zip(Marks.__slots__, header["before"], strict=True)))
-    return Stored(
-        entry=Entry(seq=seq, draft=draft, joined=RowRange(start=start, stop=stop)),
-        before=before,
-        after=totals(before, draft, stop - start),
-        partners=partners,
-        aliases=header["aliases"],
-    )
-
-
-def prediction_rows(stored: Stored) -> Columns:
-    """Return the rows of an entry in the table of predictions."""
-    draft, seq = stored.entry.draft, stored.entry.seq
-    ids: Sequence[str] = draft.ids
-    labels, ordinals = stored.partners, stored.joins
-    if draft.kind == "history":
-        ids = history_ids(seq, len(draft.values))
-        labels = stored.before.labels + np.arange(len(ids))
-    own = {"id": shapes.objects(ids), **_arrival(stored, len(ids))}
-    return own | {"label": labels, "ordinal": ordinals} | dict(draft.columns)
-
-
-def label_rows(stored: Stored) -> Columns:
-    """Return the rows of an entry in the table of labels."""
-    draft, seq = stored.entry.draft, stored.entry.seq
-    n = len(draft.values)
-    if draft.kind == "history":
-        ids: Sequence[str] = history_ids(seq, n)
-        partners, source = stored.before.rows + np.arange(n), "history"
-        times = draft.columns["time"]
+def prediction_rows(many: Sequence[Stored]) -> Columns:
+    """Return the rows of entries, of one kind and with the same columns, as predictions."""
+    drafts = [stored.entry.draft for stored in many]
+    if drafts[0].kind == "history":
+        ids = [i for s in many for i in history_ids(s.entry.seq, len(s.entry.draft.values))]
+        labels = _behind(
+            [s.before.labels + np.arange(len(s.entry.draft.values), dtype=np.int64) for s in many]
+        )
     else:
-        ids, partners, source = draft.ids, stored.partners, draft.note.get("source")
-        times = draft.columns.get("time", np.full(n, np.datetime64("NaT", "us")))
-    kinds, texts = shapes.texts_of(draft.values)
+        ids = _all_of([draft.ids for draft in drafts])
+        labels = _behind([stored.partners for stored in many])
+    own = {"id": shapes.objects(ids), **_arrival(many)}
+    own |= {"label": labels, "ordinal": _behind([stored.joins for stored in many])}
+    return own | {name: _column(drafts, name) for name in drafts[0].columns}
+
+
+def label_rows(many: Sequence[Stored]) -> Columns:
+    """Return the rows of entries, of one kind and with the same columns, as labels."""
+    drafts = [stored.entry.draft for stored in many]
+    if drafts[0].kind == "history":
+        ids = [i for s in many for i in history_ids(s.entry.seq, len(s.entry.draft.values))]
+        partners = [s.before.rows + np.arange(len(s.entry.draft.values)) for s in many]
+        sources: list[Json] = ["history"] * len(many)
+    else:
+        ids = _all_of([draft.ids for draft in drafts])
+        partners = [stored.partners for stored in many]
+        sources = [draft.note.get("source") for draft in drafts]
+    counts = [len(draft.values) for draft in drafts]
+    if "time" in drafts[0].columns:
+        times = _column(drafts, "time")
+    else:
+        times = np.full(sum(counts), np.datetime64("NaT", "us"))
+    kinds, texts = shapes.texts_of(_all_of([draft.values for draft in drafts]))
     return {
         "id": shapes.objects(ids),
-        **_arrival(stored, n),
+        **_arrival(many),
         "value": texts,
         "kind": kinds,
         "time": times,
-        "prediction": partners,
-        "ordinal": stored.joins,
-        "source": np.full(n, source, dtype=object),
+        "prediction": _behind(partners),
+        "ordinal": _behind([stored.joins for stored in many]),
+        "source": np.repeat(shapes.objects(sources), counts),
     }
 
 
-def feedback_rows(stored: Stored) -> Columns:
-    """Return the rows of an entry in the table of feedback."""
-    draft = stored.entry.draft
+def feedback_rows(many: Sequence[Stored]) -> Columns:
+    """Return the rows of entries in the table of feedback."""
+    drafts = [stored.entry.draft for stored in many]
     return {
-        "id": shapes.objects(draft.ids),
-        **_arrival(stored, len(draft.ids)),
-        "said": shapes.objects(draft.values),
-        "negative": _negative(draft),
-        "prediction": stored.partners,
+        "id": shapes.objects(_all_of([draft.ids for draft in drafts])),
+        **_arrival(many),
+        "said": shapes.objects(_all_of([draft.values for draft in drafts])),
+        "negative": _behind([_negative(draft) for draft in drafts]),
+        "prediction": _behind([stored.partners for stored in many]),
     }
+
+
+def _all_of(parts: Sequence[tuple[Any, ...]]) -> Sequence[Any]:
+    """Return the elements of all parts."""
+    return parts[0] if len(parts) == 1 else [*chain.from_iterable(parts)]
+
+
+def _behind(parts: Sequence[Array]) -> Array:
+    """Return all parts, one behind the other."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _column(drafts: Sequence[Draft], name: str) -> Array:
+    return _behind([draft.columns[name] for draft in drafts])
 
 
 def _negative(draft: Draft) -> Array:
@@ -209,9 +178,17 @@ def _negative(draft: Draft) -> Array:
     return np.isin(np.array(draft.ids), np.array(complaints, dtype=str))
 
 
-def _arrival(stored: Stored, rows: int) -> Columns:
-    moment = shapes.moment_of(stored.entry.draft.at)
-    return {"seq": np.full(rows, stored.entry.seq), "arrived_at": np.full(rows, moment)}
+def _arrival(many: Sequence[Stored]) -> Columns:
+    """Return which entry brought each row, and when."""
+    counts = [len(stored.entry.draft.ids) or len(stored.entry.draft.values) for stored in many]
+    seqs = np.array([stored.entry.seq for stored in many], dtype=np.int64)
+    return {"seq": np.repeat(seqs, counts), "arrived_at": np.repeat(_moments(many), counts)}
+
+
+def _moments(many: Sequence[Stored]) -> Array:
+    """Return when entries arrived."""
+    at = [stored.entry.draft.at.replace(tzinfo=None) for stored in many]
+    return np.array(at, dtype="datetime64[us]")
 
 
 def journal_rows(many: Sequence[Stored]) -> Columns:
@@ -220,8 +197,8 @@ def journal_rows(many: Sequence[Stored]) -> Columns:
     columns: dict[str, Array] = {
         "seq": np.array([stored.entry.seq for stored in many], dtype=np.int64),
         "kind": shapes.objects([draft.kind for draft in drafts]),
-        "arrived_at": np.array([shapes.moment_of(draft.at) for draft in drafts]),
-        "note": shapes.objects([_plain_note(draft) for draft in drafts]),
+        "arrived_at": _moments(many),
+        "note": shapes.objects([_plain_note(draft) if draft.note else "{}" for draft in drafts]),
     }
     for name in Marks.__slots__:
         counts = [getattr(stored.after, name) for stored in many]

@@ -15,6 +15,7 @@ from ratoon.windows.rows import Array
 Address = tuple[int, int]
 """Where a row stands: the journal entry, and its place in it."""
 
+_SOMETIMES = ("output", "version", "score:")  # columns of rows of which something was said
 _OF_THE_MOMENT = frozenset({"time", "version"})
 
 
@@ -43,6 +44,26 @@ def stacked(parts: Sequence[tuple[Columns, Array]]) -> Columns:
         )
         for name in names
     }
+
+
+def one_by_one(columns: Columns, rows: int) -> list[Columns]:
+    """Return rows apart from each other, each without what was never said of it.
+
+    >>> [sorted(one) for one in one_by_one({"output": np.array([1.0, np.nan])}, 2)]
+    [['output'], []]
+    """
+    return [
+        {
+            name: column[row : row + 1]
+            for name, column in columns.items()
+            if not (name.startswith(_SOMETIMES) and _is_missing(column[row]))
+        }
+        for row in range(rows)
+    ]
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value != value  # noqa: PLR0124 - NaN
 
 
 def same_content(what: str, row_id: str, known: Columns, row: int, sent: Columns, at: int) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from ratoon.core import wire
 from ratoon.core.deciding import Decision
-from ratoon.core.errors import StoreDamaged
+from ratoon.core.errors import RatoonError, StoreDamaged
 from ratoon.core.events import Event
 from ratoon.core.measuring import Measurement, RowRange
 from ratoon.core.quarantine import Quarantined
@@ -22,7 +25,9 @@ from ratoon.core.wire import Json
 from ratoon.stores.asking import Part
 from ratoon.stores.book import SqlBook
 from ratoon.stores.drafts import event_in
+from ratoon.stores.erasing import Erasure, ErasureNote, same_call
 from ratoon.stores.inbox import Bell, Inbox, Refused, left, take_in
+from ratoon.stores.known_aliases import KnownAliases
 from ratoon.stores.protocol import (
     Aliases,
     Columns,
@@ -33,12 +38,14 @@ from ratoon.stores.protocol import (
     Keeping,
     Kept,
     LabelledRows,
+    OnRecord,
     Receipt,
     Record,
     Saved,
 )
 from ratoon.stores.rowlog import RowLog
 from ratoon.windows.pins import Pin
+from ratoon.windows.rows import Array
 
 _INBOX = "inbox"
 _LOOKS = 5  # of a reader, while the process that writes moves rows from file to file
@@ -79,9 +86,13 @@ class LocalStore:
         self._writable = writable
         self._folder = folder
         self._inbox: Inbox | None = None
+        self._opening = threading.Lock()
+        self._aliases = KnownAliases(book.alias)
         self._bell = Bell(folder / _INBOX)
         self._log = RowLog(folder, epoch=epoch, tables=tables) if writable else _read(folder)
         self._lock = lock
+        self._note = ErasureNote(folder)
+        self._unheard = self._note.read() if writable else None  # by whoever asked for it
         try:
             if writable:
                 self._recover()
@@ -104,23 +115,26 @@ class LocalStore:
             if stored.entry.draft.kind == "event":
                 aliases: Aliases = stored.aliases if stored.entry.seq > cursor else {}
                 self._book.tell(event_in(stored.entry.draft), aliases)
-
-    def make_ids(self, rows: int, /) -> tuple[str, ...]:
-        """Return ids for the rows that come next."""
-        return self._log.make_ids(rows)
+        with suppress(RatoonError, SQLAlchemyError):  # the rows are hidden; later it is tried again
+            self._finish_erasure()
 
     def append(self, draft: Draft, /, *, aliases: Aliases | None = None) -> Receipt:
         """Store what arrived, once."""
         if draft.kind == "event":
             return self._event(draft, aliases or {})
         if not self._writable:
-            self._inbox = self._inbox or Inbox(self._folder / _INBOX)
-            receipt = self._inbox.put(draft)
+            receipt = self._own_inbox().put(draft)
             self._bell.ring()
             return receipt
         if not self._log.marks.entries:
             self._book.begin()
         return self._log.append(draft, {})
+
+    def _own_inbox(self) -> Inbox:
+        with self._opening:
+            if self._inbox is None:
+                self._inbox = Inbox(self._folder / _INBOX)
+            return self._inbox
 
     def _event(self, draft: Draft, aliases: Aliases) -> Receipt:
         told = event_in(draft)
@@ -133,14 +147,16 @@ class LocalStore:
             return Receipt(seq=None, repeated=1)
         self._book.begin()
         receipt = self._log.append(draft, aliases)
-        self._book.tell(told, aliases)
+        with self._aliases.changing():
+            self._book.tell(told, aliases)
         return receipt
 
     def _take_in(self) -> None:
         """Move to the log what other processes have left: events, then rows."""
         if not self._bell.rung():
             return
-        self._take_in_events()
+        with self._aliases.changing():  # by those who rang
+            self._take_in_events()
         for row in take_in(self._folder / _INBOX, self.append):
             self._book.refuse([wire.dumps(_told(row))])  # before the inbox lets go of it
 
@@ -149,9 +165,9 @@ class LocalStore:
             found: dict[str, Any] = json.loads(body)
             at = datetime.fromisoformat(found["at"])
             draft = Draft(kind="event", at=at, note=found["note"])
-            with self._log.held():  # so that no flush forgets the entry before the inbox does
+            with self._log.held() as append:  # so that no flush forgets it before the inbox does
                 if not self._log.has_event(event_in(draft)):
-                    self._log.append(draft, {})
+                    append(draft, {})
                 self._book.taken(position)
 
     def entries(self, after: int, /) -> Iterator[Entry]:
@@ -164,23 +180,65 @@ class LocalStore:
         """Return the number of the last journal entry."""
         return self._log.marks.entries
 
+    def arrived(self, seqs: Array, /) -> Array:
+        """Return when journal entries arrived."""
+        return self._log.arrived(seqs)
+
     def pending(self) -> int:
         """Count the events and batches of other processes that were not taken in yet."""
         return len(self._book.inbox()) + left(self._folder / _INBOX)
 
-    def labelled(self, rows: RowRange, /) -> LabelledRows:
+    def labelled(
+        self, rows: RowRange, /, *, columns: Collection[str] | None = None
+    ) -> LabelledRows:
         """Read labelled rows by their ordinals."""
-        return self._log.labelled(rows)
+        return self._log.labelled(rows, columns=columns)
+
+    def compared(self, digest: str, /) -> str | None:
+        """Return where the rows of a snapshot lay when they were last compared."""
+        return self._log.compared(digest)
+
+    def note_compared(self, digest: str, whence: str, /) -> None:
+        """Note that the rows that lie there have this digest."""
+        self._log.note_compared(digest, whence)
 
     def prune(self, keeping: Keeping, /) -> int:
         """Remove old rows from the tables; return how many predictions went."""
         return self._log.prune(keeping)
 
-    def forget(self, ids: Sequence[str], /) -> Forgotten:
-        """Erase all rows with these ids from every file."""
-        gone = self._log.forget(ids)
-        self._book.forget_refused(ids)
-        return gone
+    def forget(self, ids: Sequence[str], /, *, record: OnRecord | None = None) -> Forgotten:
+        """Erase all rows with these ids from every file, and put that on record.
+
+        A process that dies meanwhile has done nothing, or the rest is done when the log is opened
+        next; the same call, sent again, then tells of the same rows.
+        """
+        self._finish_erasure()
+        with self._log.erasing(ids) as found:
+            before, self._unheard = self._unheard, None
+            if before is not None and same_call(before, found):
+                return before.answer(ids)
+            begun = found if record is None else replace(found, record=record(found.forgotten))
+            self._note.write(begun)
+            with self._log.stale_if_failed():
+                self._erase(begun)
+                self._note.settle(begun)
+        return found.forgotten
+
+    def _erase(self, erasure: Erasure) -> None:
+        """Put on record what is erased, and erase it; all of it may be done again."""
+        if erasure.record is not None:
+            self.commit(erasure.record)
+        self._log.erase(erasure)
+        self._book.forget_refused(erasure.ids)
+
+    def _finish_erasure(self) -> None:
+        """Do the rest of what a process that died had begun to erase."""
+        erasure = self._note.read()
+        if erasure is not None and not erasure.done:
+            self._log.hide(erasure)
+            self._erase(erasure)
+            self._note.settle(erasure)
+            self._unheard = self._note.read()
 
     @property
     def stale(self) -> bool:
@@ -215,14 +273,20 @@ class LocalStore:
         """Return where the loop is."""
         return self._book.saved()
 
+    def delays(self) -> str | None:
+        """Return what is known of label delays."""
+        return self._book.delays()
+
     def commit(self, record: Record, /) -> None:
         """Store what a turn changed.
 
         A turn that did nothing but count on is not waited for: after a cut of the power the
         journal brings it about again. Whatever has an effect is durable when this returns.
         """
-        counted = replace(record, saved=Saved(), measurements=()) == Record(saved=Saved())
-        self._book.commit(record, durable=not counted)
+        counts = replace(record, saved=Saved(), measurements=(), delays=None)
+        counted = counts == Record(saved=Saved())
+        with self._aliases.changing() if record.aliases else nullcontext():
+            self._book.commit(record, durable=not counted)
 
     def events(self) -> Sequence[Event]:
         """Return all events."""
@@ -266,7 +330,12 @@ class LocalStore:
 
     def alias(self, name: Alias, /) -> int | None:
         """Return the version that an alias names."""
-        return self._book.alias(name)
+        return self._aliases.get(name) if self._writable else self._book.alias(name)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why rows did not reach the tables at the last try; None where they did."""
+        return self._log.trouble
 
     def counts(self) -> Counts:
         """Count what is there."""
@@ -291,6 +360,8 @@ class LocalStore:
             if self._inbox is not None:
                 self._inbox.close()
             self._log.close()
+            if self._writable and self._unheard is None:
+                self._note.remove()
         finally:
             self._book.close()
             if self._lock is not None:
@@ -315,5 +386,14 @@ def _read(folder: Path) -> RowLog:
     """Open a log for reading; where its writer moves rows meanwhile, look again."""
     for _ in range(_LOOKS):
         with suppress(FileNotFoundError, StoreDamaged):
-            return RowLog(folder, writable=False)
-    return RowLog(folder, writable=False)
+            return _read_once(folder)
+    return _read_once(folder)
+
+
+def _read_once(folder: Path) -> RowLog:
+    """Open a log for reading; what its writer has begun to erase is gone."""
+    erasure = ErasureNote(folder).read()
+    log = RowLog(folder, writable=False)
+    if erasure is not None:
+        log.hide(erasure)
+    return log

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from threading import RLock
 
 import numpy as np
 
-from ratoon.core.deciding import Decision
-from ratoon.core.events import Event
-from ratoon.core.measuring import Measurement, RowRange
-from ratoon.core.quarantine import Quarantined
-from ratoon.core.running import Run
-from ratoon.core.versions import Alias
+from ratoon.core.errors import PredictionsUnknown
+from ratoon.core.measuring import RowRange
 from ratoon.stores.addresses import make_ids
 from ratoon.stores.drafts import (
     chosen,
     event_in,
     is_of_model,
+    named,
     same_label,
-    unknown_prediction,
     without,
 )
 from ratoon.stores.joining import Address, gather, same_content
+from ratoon.stores.memory_book import MemoryBook
 from ratoon.stores.protocol import (
     Aliases,
     Columns,
@@ -31,14 +30,14 @@ from ratoon.stores.protocol import (
     Entry,
     Forgotten,
     Keeping,
-    Kept,
     LabelledRows,
+    OnRecord,
     Receipt,
-    Record,
-    Saved,
 )
+from ratoon.stores.shapes import moment_of
 from ratoon.windows.judged import Scalar
-from ratoon.windows.pins import Pin, ranges
+from ratoon.windows.pins import ranges
+from ratoon.windows.rows import Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +46,14 @@ class _Label:
     address: Address
     value: Scalar
     seq: int  # the journal entry that brought the label
+    named: bool = True  # whether the row is a prediction; else it is one of history
 
 
 @dataclass(slots=True)
-class MemoryStore:
+class MemoryStore(MemoryBook):
     """Keeps one loop in memory; nothing survives the process."""
 
+    _lock: RLock = field(default_factory=RLock)
     _entries: list[Entry] = field(default_factory=list[Entry])
     _columns: dict[int, Columns] = field(default_factory=dict[int, Columns])
     _labels: list[_Label] = field(default_factory=list[_Label])
@@ -64,26 +65,22 @@ class MemoryStore:
     _of_model: dict[str, Scalar] = field(default_factory=dict[str, Scalar])
     _gone: set[str] = field(default_factory=set[str])
     _feedback: dict[str, Scalar] = field(default_factory=dict[str, Scalar])
-    _saved: Saved = Saved()
-    _events: dict[tuple[str, str], Event] = field(default_factory=dict[tuple[str, str], Event])
-    _decisions: list[Decision] = field(default_factory=list[Decision])
-    _measurements: list[Measurement] = field(default_factory=list[Measurement])
-    _runs: dict[str, Run] = field(default_factory=dict[str, Run])
-    _versions: dict[int, Kept] = field(default_factory=dict[int, Kept])
-    _pins: dict[str, Pin] = field(default_factory=dict[str, Pin])
-    _quarantined: dict[str, Quarantined] = field(default_factory=dict[str, Quarantined])
-    _aliases: dict[Alias, int | None] = field(default_factory=dict["Alias", "int | None"])
-
-    def make_ids(self, rows: int, /) -> tuple[str, ...]:
-        """Return ids for the rows that come next."""
-        return make_ids(0, len(self._addresses), rows)
 
     def append(self, draft: Draft, /, *, aliases: Aliases | None = None) -> Receipt:
         """Store what arrived, once."""
-        receipt = self._append(draft)
-        if receipt.seq is not None:
-            self._aliases.update(aliases or {})
-        return receipt
+        with self._lock:
+            ids = self._made(draft.nameless)
+            receipt = self._append(named(draft, ids) if ids else draft)
+            if receipt.seq is not None:
+                self._aliases.update(aliases or {})
+        return replace(receipt, ids=ids) if ids else receipt
+
+    def _made(self, rows: int) -> tuple[str, ...]:
+        """Return ids that no row has."""
+        first = len(self._addresses)
+        while not self._addresses.keys().isdisjoint(ids := make_ids(0, first, rows)):
+            first += rows
+        return ids
 
     def _append(self, draft: Draft) -> Receipt:
         match draft.kind:
@@ -112,7 +109,9 @@ class MemoryStore:
         seq = len(self._entries) + 1
         for row, value in enumerate(draft.values):
             name = f"history-{seq}-{row}"
-            self._labels.append(_Label(id=name, address=(seq, row), value=value, seq=seq))
+            self._labels.append(
+                _Label(id=name, address=(seq, row), value=value, seq=seq, named=False)
+            )
         return Receipt(seq=self._push(draft, len(draft.values)), stored=len(draft.values))
 
     def _append_predictions(self, draft: Draft) -> Receipt:
@@ -176,9 +175,9 @@ class MemoryStore:
         )
 
     def _append_feedback(self, draft: Draft) -> Receipt:
-        unknown = next((row_id for row_id in draft.ids if row_id not in self._addresses), None)
-        if unknown is not None:
-            raise unknown_prediction(unknown)
+        unknown = tuple([row_id for row_id in draft.ids if row_id not in self._addresses])
+        if unknown:
+            raise PredictionsUnknown(unknown)
         for row_id, said in zip(draft.ids, draft.values, strict=True):
             if row_id in self._feedback:
                 same_label(row_id, self._feedback[row_id], said, "feedback on")
@@ -200,6 +199,11 @@ class MemoryStore:
     def _read(self, seq: int) -> Columns:
         return self._columns[seq]
 
+    def _some(self, names: Collection[str] | None, seq: int) -> Columns:
+        """Return columns of an entry by their names; all for None."""
+        found = self._columns[seq]
+        return found if names is None else {n: c for n, c in found.items() if n in names}
+
     def entries(self, after: int, /) -> Iterator[Entry]:
         """Read the journal behind the entry `after`, in order."""
         yield from self._entries[after:]
@@ -208,7 +212,22 @@ class MemoryStore:
         """Return the number of the last journal entry."""
         return len(self._entries)
 
-    def labelled(self, rows: RowRange, /) -> LabelledRows:
+    def arrived(self, seqs: Array, /) -> Array:
+        """Return when journal entries arrived."""
+        wanted: list[int] = seqs.tolist()
+        found = [moment_of(self._entries[seq - 1].draft.at) for seq in wanted]
+        return np.array(found, dtype="datetime64[us]")
+
+    def compared(self, digest: str, /) -> str | None:  # noqa: ARG002 - the protocol's
+        """Tell nothing: rows in memory have no files whose SHA-256 could stand for them."""
+        return None
+
+    def note_compared(self, digest: str, whence: str, /) -> None:
+        """Note nothing."""
+
+    def labelled(
+        self, rows: RowRange, /, *, columns: Collection[str] | None = None
+    ) -> LabelledRows:
         """Read labelled rows by their ordinals."""
         asked = list(enumerate(self._labels[rows.start : rows.stop], start=rows.start))
         asked = [(n, label) for n, label in asked if label.id not in self._gone]
@@ -220,7 +239,7 @@ class MemoryStore:
             label_batches=np.array([label.seq for label in found], dtype=np.int64),
             ids=tuple(label.id for label in found),
             values=tuple(label.value for label in found),
-            columns=gather([label.address for label in found], self._read),
+            columns=gather([label.address for label in found], partial(self._some, columns)),
         )
 
     @property
@@ -228,26 +247,51 @@ class MemoryStore:
         """Whether it must be opened anew: never."""
         return False
 
-    def forget(self, ids: Sequence[str], /) -> Forgotten:
+    def forget(self, ids: Sequence[str], /, *, record: OnRecord | None = None) -> Forgotten:
         """Erase all rows with these ids, from the journal too."""
-        gone = set(ids) - self._gone
+        asked = [row_id for row_id in dict.fromkeys(ids) if row_id not in self._gone]
+        found = self._to_forget(asked)
+        if record is not None:
+            self.commit(record(found))
+        gone = set(asked)
         self._gone |= gone
-        labels = sum(row_id in said for row_id in gone for said in (self._values, self._of_model))
-        feedback = sum(row_id in self._feedback for row_id in gone)
         for row_id in gone & self._addresses.keys():
             self._blank(*self._addresses[row_id])
         self._entries = [
-            replace(entry, draft=without(entry.draft, gone)) for entry in self._entries
+            self._history_left(entry)
+            if entry.draft.kind == "history"
+            else replace(entry, draft=without(entry.draft, gone))
+            for entry in self._entries
         ]
+        return found
+
+    def _to_forget(self, ids: Sequence[str]) -> Forgotten:
+        """Tell what rows with these ids there are to erase."""
+        gone = set(ids)
+        history = {label.id for label in self._labels if label.id in gone and not label.named}
+        labels = sum(row_id in said for row_id in gone for said in (self._values, self._of_model))
         ordinals = [n for n, label in enumerate(self._labels) if label.id in gone]
-        known = tuple(row_id for row_id in ids if row_id in gone and row_id in self._addresses)
+        known = [row_id for row_id in ids if row_id in self._addresses]
+        known += [row_id for row_id in ids if row_id in history]
         return Forgotten(
-            ids=known,
+            ids=tuple(known),
             rows=len(known),
-            labels=labels,
-            feedback=feedback,
+            labels=labels + len(history),
+            feedback=sum(row_id in self._feedback for row_id in gone),
             ordinals=ranges(np.array(ordinals, dtype=np.int64)),
         )
+
+    def _history_left(self, entry: Entry) -> Entry:
+        """Return an entry of history without the rows that were forgotten."""
+        there = [
+            label
+            for label in self._labels[entry.joined.start : entry.joined.stop]
+            if label.id not in self._gone
+        ]
+        kept = np.array([label.address[1] for label in there], dtype=np.intp)
+        columns = {name: column[kept] for name, column in self._columns[entry.seq].items()}
+        values = tuple([label.value for label in there])
+        return replace(entry, draft=replace(entry.draft, values=values, columns=columns))
 
     def _blank(self, seq: int, row: int) -> None:
         """Put nothing in the place of a row, which keeps its address."""
@@ -279,72 +323,6 @@ class MemoryStore:
     def table_versions(self) -> Mapping[str, int]:
         """Return nothing: there are no tables."""
         return {}
-
-    def saved(self) -> Saved:
-        """Return where the loop is."""
-        return self._saved
-
-    def commit(self, record: Record, /) -> None:
-        """Store what a turn changed: all of it is read before any of it is kept."""
-        events, measurements = [*record.events], [*record.measurements]
-        decisions, pins = [*record.decisions], [*record.pins]
-        quarantined = [*record.quarantined]
-        runs = {run.id: run for run in record.runs}
-        versions = {kept.version.number: kept for kept in record.versions}
-        self._saved = record.saved
-        self._measurements.extend(measurements)
-        for event in events:
-            self._events.setdefault((event.source, event.id), event)
-        self._decisions.extend(decisions)
-        self._runs.update(runs)
-        self._versions.update(versions)
-        self._pins.update({pin.digest: pin for pin in pins})
-        self._quarantined.update({found.id: found for found in quarantined})
-        self._aliases.update(record.aliases)
-
-    def events(self) -> Sequence[Event]:
-        """Return all events."""
-        return list(self._events.values())
-
-    def decisions(self) -> Sequence[Decision]:
-        """Return all decisions."""
-        return list(self._decisions)
-
-    def measurements(self) -> Sequence[Measurement]:
-        """Return all measurements."""
-        return list(self._measurements)
-
-    def runs(self) -> Sequence[Run]:
-        """Return all runs."""
-        return list(self._runs.values())
-
-    def versions(self) -> Sequence[Kept]:
-        """Return all versions."""
-        return list(self._versions.values())
-
-    def run(self, run_id: str, /) -> Run | None:
-        """Return a run by its id."""
-        return self._runs.get(run_id)
-
-    def version(self, number: int, /) -> Kept | None:
-        """Return a version by its number."""
-        return self._versions.get(number)
-
-    def pins(self) -> Sequence[Pin]:
-        """Return the pins of all snapshots."""
-        return list(self._pins.values())
-
-    def pin(self, digest: str, /) -> Pin | None:
-        """Return the pin of a snapshot by its digest."""
-        return self._pins.get(digest)
-
-    def quarantined(self) -> Sequence[Quarantined]:
-        """Return all rows that were ever set aside."""
-        return list(self._quarantined.values())
-
-    def alias(self, name: Alias, /) -> int | None:
-        """Return the version that an alias names."""
-        return self._aliases.get(name)
 
     def counts(self) -> Counts:
         """Count what is there."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, TypeAlias
@@ -15,6 +15,7 @@ from ratoon.core.running import Run
 from ratoon.core.versions import Alias, ModelVersion
 from ratoon.core.wire import Json
 from ratoon.windows.judged import Scalar
+from ratoon.windows.labels import Labels
 from ratoon.windows.pins import Pin
 from ratoon.windows.rows import Array
 
@@ -28,16 +29,18 @@ NO_ROWS = RowRange(start=0, stop=0)
 class Draft:
     """Something that arrived, before it is stored.
 
-    `ids` name the rows of predictions, labels and feedback. `values` are the labels of history
-    and labels, or what a user said of a prediction, as JSON text. `columns` are the rows of
-    history (features, time) and of predictions (features, time, output and scores), and the time
-    of labels where it is known. `note` says where labels come from: those whose source is "model"
-    were made by a model, and join nothing.
+    `ids` name the rows of predictions, labels and feedback. Of predictions that have none yet,
+    `nameless` tells how many they are: the store makes their ids in the same step. `values` are the
+    labels of history and labels, or what a user said of a prediction, as JSON text. `columns` are
+    the rows of history (features, time) and of predictions (features, time, output and scores), and
+    the time of labels where it is known. `note` says where labels come from: those whose source is
+    "model" were made by a model, and join nothing.
     """
 
     kind: EntryKind
     at: datetime
     ids: tuple[str, ...] = ()
+    nameless: int = 0  # predictions for which the store makes ids; then `ids` is empty
     values: tuple[Scalar, ...] = ()
     columns: Columns = field(default_factory=dict[str, Array])
     note: Mapping[str, Json] = field(default_factory=dict[str, Json])
@@ -60,7 +63,7 @@ class Receipt:
     stored: int = 0
     repeated: int = 0  # rows that were known already, with the same content
     parked: int = 0  # labels whose prediction has not come yet
-    ids: tuple[str, ...] = ()  # of predictions that were recorded: labels come back with them
+    ids: tuple[str, ...] = ()  # that were made for predictions: labels come back with them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,11 +72,17 @@ class LabelledRows:
 
     rows: RowRange  # that were asked for
     ids: tuple[str, ...]
-    values: tuple[Scalar, ...]
+    values: Labels
     columns: Columns
     ordinals: Array  # of the rows that are there: all that were asked for, but for erased ones
     batches: Array  # the journal entry that brought each row
     label_batches: Array  # the journal entry that brought its label
+    whence: str | None = None
+    """The files that all of them were read from, and their numbers there, as a SHA-256.
+
+    As the files are named by their own SHA-256, which is checked, equal ones mean equal rows. None
+    where that was not asked for, or no file has some of the rows.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +108,7 @@ class Keeping:
     age: timedelta | None = None
     rows: int | None = None  # predictions and rows of history
     needed: tuple[RowRange, ...] = ()  # ordinals of labelled rows
+    dry: bool = False  # whether they are only counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +136,7 @@ class Saved:
 class Record:
     """Everything that one turn changes; it is stored whole or not at all."""
 
-    saved: Saved
+    saved: Saved | None = None  # where the loop is then; None: as before
     measurements: Sequence[Measurement] = ()
     events: Sequence[Event] = ()
     decisions: Sequence[Decision] = ()
@@ -135,6 +145,11 @@ class Record:
     pins: Sequence[Pin] = ()  # of snapshots that are new, or had rows erased
     quarantined: Sequence[Quarantined] = ()  # new or changed
     aliases: Aliases = field(default_factory=dict[Alias, "int | None"])
+    delays: str | None = None  # what is known of label delays, as JSON text; None: as before
+
+
+OnRecord: TypeAlias = Callable[[Forgotten], Record]
+"""Returns what is to be stored of rows that are erased."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,10 +166,6 @@ class Counts:
 class Store(Protocol):
     """Keeps one loop. Every write is durable when the call returns, and whole or not there."""
 
-    def make_ids(self, rows: int, /) -> tuple[str, ...]:
-        """Return ids that no row has, for the rows of the next draft of predictions."""
-        ...
-
     def append(self, draft: Draft, /, *, aliases: Aliases | None = None) -> Receipt:
         """Store what arrived, once.
 
@@ -162,7 +173,8 @@ class Store(Protocol):
         another content the whole draft is refused (`IdConflict`). A label joins its prediction;
         without one it is parked and joins it when it comes. Feedback needs a known prediction
         (`RowsRefused`), and is given once, like a label. An event whose (source, id) is known is
-        not stored again.
+        not stored again. Predictions without ids get ids that no row has, each its own, however
+        many threads append at once (`Receipt.ids`).
 
         `aliases` are pointed in the same write, unless nothing of the draft was new: so a rollback
         that a person asks for holds at once, and the loop comes to the same when it takes in the
@@ -178,14 +190,44 @@ class Store(Protocol):
         """Return the number of the last journal entry; 0 where there is none."""
         ...
 
-    def labelled(self, rows: RowRange, /) -> LabelledRows:
-        """Read labelled rows by their ordinals."""
+    def arrived(self, seqs: Array, /) -> Array:
+        """Return when journal entries arrived by their numbers, datetime64[us] in UTC."""
         ...
 
-    def forget(self, ids: Sequence[str], /) -> Forgotten:
+    def labelled(
+        self, rows: RowRange, /, *, columns: Collection[str] | None = None
+    ) -> LabelledRows:
+        """Read labelled rows by their ordinals.
+
+        Args:
+            rows: Their ordinals.
+            columns: Which of their columns, by name; then `whence` is told, and neither ids nor
+                batches are. By default all.
+        """
+        ...
+
+    def compared(self, digest: str, /) -> str | None:
+        """Return where the rows of a snapshot lay when they were last compared with its digest.
+
+        See `LabelledRows.whence`. None where they never were.
+        """
+        ...
+
+    def note_compared(self, digest: str, whence: str, /) -> None:
+        """Note that the rows that lie there have this digest; it may be forgotten again."""
+        ...
+
+    def forget(self, ids: Sequence[str], /, *, record: OnRecord | None = None) -> Forgotten:
         """Erase all rows with these ids: predictions, labels and feedback, from every file.
 
-        The ordinals of labelled rows stay what they are; `labelled` leaves out what was erased.
+        Rows of history are named `history-ENTRY-PLACE`, by the entry that brought them and their
+        place there, from 0 on. The ordinals of labelled rows stay what they are; `labelled` leaves
+        out what was erased.
+
+        Args:
+            ids: Of rows; the same one may stand there twice.
+            record: Called with what will be erased, while all of it is there; returns what is
+                stored of it. Both happen, or neither.
         """
         ...
 
@@ -219,6 +261,10 @@ class Store(Protocol):
 
     def saved(self) -> Saved:
         """Return where the loop is."""
+        ...
+
+    def delays(self) -> str | None:
+        """Return what is known of label delays, as JSON text; None where nothing was stored."""
         ...
 
     def commit(self, record: Record, /) -> None:

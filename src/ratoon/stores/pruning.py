@@ -23,15 +23,21 @@ Stays = Callable[[Mapping[str, Any], Marks], bool]
 
 
 def prune(shelves: Shelves, catalog: Catalog, keeping: Keeping) -> int:
-    """Remove old rows, all of which have been flushed; return how many predictions went."""
+    """Remove old rows, all of which have been flushed; return how many predictions went.
+
+    Where `keeping` is dry they are counted, and stay.
+    """
     cut = _cut(shelves, keeping)
     rows, labels = _needed(catalog, keeping.needed)
     table = shelves.tables["predictions"]
     gone = _dropped(table, cut.rows, _spans(rows))
+    if keeping.dry:
+        return sum(stop - start for start, stop in gone)
     for span in gone:
         for part in table.scan(*span, columns=["id"]):
             ids: list[Any] = part.column("id").to_pylist()
             catalog.erase(ids, part.column("row").to_numpy())
+    catalog.flush(shelves.marks().entries)  # before a file goes, lest a row be known that is gone
     count = table.drop_before(cut.rows, keep=_spans(rows), now=keeping.now)
     told = shelves.tables["labels"]
     still = np.concatenate([labels, *_of_rows_that_stay(told, catalog, cut.labels)])

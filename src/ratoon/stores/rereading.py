@@ -16,6 +16,7 @@ from ratoon.log.table import RowTable
 from ratoon.stores import shapes
 from ratoon.stores.entries import NOWHERE, Marks, Stored, marks_of
 from ratoon.stores.protocol import Columns, Draft, Entry, EntryKind
+from ratoon.windows.arrow import from_arrow
 
 _OWN = ["row", "seq", "arrived_at", "label", "ordinal", "id"]
 _PARTNERS = {"labels": "prediction", "feedback": "prediction"} | dict.fromkeys(
@@ -132,12 +133,12 @@ def _cut(rows: Any, start: int, stop: int) -> Any:
 
 def _values(rows: Any) -> tuple[Any, ...]:
     kinds, texts = rows.column("kind"), rows.column("value")
-    return shapes.values_of(shapes.from_arrow(kinds), shapes.from_arrow(texts))
+    return shapes.values_of(from_arrow(kinds), from_arrow(texts))
 
 
 def _times(rows: Any) -> Columns:
     times = rows.column("time")
-    return {"time": shapes.from_arrow(times)} if times.null_count < len(times) else {}
+    return {"time": from_arrow(times)} if times.null_count < len(times) else {}
 
 
 def _numbers(rows: Any, name: str) -> NDArray[np.int64]:

@@ -7,9 +7,10 @@ from typing import Protocol, cast
 
 import numpy as np
 
+from ratoon.core.errors import PredictionsUnknown
 from ratoon.stores import shapes
 from ratoon.stores.catalog import Catalog, Numbers, of_model
-from ratoon.stores.drafts import chosen, is_of_model, same_label, unknown_prediction
+from ratoon.stores.drafts import chosen, is_of_model, same_label
 from ratoon.stores.entries import ERASED, NOWHERE
 from ratoon.stores.joining import same_content
 from ratoon.stores.protocol import Draft
@@ -27,6 +28,7 @@ class Resolved:
     joined: int = 0  # labelled rows that it completes
     repeated: int = 0
     parked: int = 0
+    made: int | None = None  # the epoch of ids that were made for it
 
 
 class Known(Protocol):
@@ -63,8 +65,23 @@ def resolve(draft: Draft, known: Known) -> Resolved:
             return Resolved(draft=draft)
 
 
+def resolve_made(draft: Draft, epoch: int, known: Known) -> Resolved:
+    """Return predictions whose ids have been made just now, with an epoch: all of them are new."""
+    labels, joined = _early_labels(draft, known)
+    return Resolved(draft=draft, partners=labels, joined=joined, made=epoch)
+
+
+def _early_labels(draft: Draft, known: Known) -> tuple[Numbers, int]:
+    """Return the labels that have come before their predictions, and how many there are."""
+    labels = known.catalog.parked(draft.ids)
+    return labels, int(np.count_nonzero(labels != NOWHERE)) if known.catalog.has_parked else 0
+
+
 def _predictions(draft: Draft, known: Known) -> Resolved:
     rows = known.catalog.find(draft.ids)
+    if not np.count_nonzero(rows != NOWHERE):
+        labels, joined = _early_labels(draft, known)
+        return Resolved(draft=draft, partners=labels, joined=joined)
     old = np.flatnonzero(rows != NOWHERE)
     old = old[known.catalog.labels(rows[old]) != ERASED]
     if len(old):
@@ -76,8 +93,7 @@ def _predictions(draft: Draft, known: Known) -> Resolved:
     if not new:
         return Resolved(draft=None, repeated=repeated)
     kept = chosen(draft, new)
-    labels = known.catalog.parked(kept.ids)
-    joined = int((labels != NOWHERE).sum())
+    labels, joined = _early_labels(kept, known)
     return Resolved(draft=kept, partners=labels, joined=joined, repeated=repeated)
 
 
@@ -85,12 +101,17 @@ def _labels(draft: Draft, known: Known) -> Resolved:
     if is_of_model(draft):
         return _labels_of_model(draft, known)
     rows = known.catalog.find(draft.ids)
-    labels = np.full(len(rows), NOWHERE)
     here = rows != NOWHERE
-    labels[here] = known.catalog.labels(rows[here])
-    away = np.flatnonzero(~here)
-    if len(away):
+    if here.all():
+        labels = known.catalog.labels(rows)
+    else:
+        labels = np.full(len(rows), NOWHERE)
+        labels[here] = known.catalog.labels(rows[here])
+        away = np.flatnonzero(~here)
         labels[away] = known.catalog.parked([draft.ids[row] for row in away.tolist()])
+    if not np.count_nonzero(labels != NOWHERE):
+        joined = int(np.count_nonzero(here))
+        return Resolved(draft=draft, partners=rows, joined=joined, parked=len(rows) - joined)
     new = _unless_known(draft, known, labels)
     if not new:
         return Resolved(draft=None, repeated=len(draft.ids))
@@ -131,7 +152,7 @@ def _feedback(draft: Draft, known: Known) -> Resolved:
     rows = known.catalog.find(draft.ids)
     gone = (rows == NOWHERE) | (known.catalog.labels(np.maximum(rows, 0)) == ERASED)
     if gone.any():
-        raise unknown_prediction(draft.ids[int(np.argmax(gone))])
+        raise PredictionsUnknown(tuple([draft.ids[row] for row in np.flatnonzero(gone)]))
     given = known.catalog.said(draft.ids)
     old = np.flatnonzero(given != NOWHERE)
     if len(old):

@@ -2,56 +2,51 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import threading
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ratoon.core.errors import SettingInvalid, StoreDamaged, StoreUnwritable
+from ratoon.core.errors import StoreDamaged, StoreUnwritable
 from ratoon.core.events import Event
 from ratoon.core.measuring import RowRange
-from ratoon.log import disk
 from ratoon.log.wal import WalWriter, read_wal
-from ratoon.stores import shapes
+from ratoon.stores import compared
 from ratoon.stores.addresses import make_ids
 from ratoon.stores.asking import Part
+from ratoon.stores.bodies import Bodies, from_bytes
 from ratoon.stores.catalog import Catalog, Numbers
-from ratoon.stores.catalog import of_model as of_model_name
-from ratoon.stores.drafts import event_in
+from ratoon.stores.drafts import event_in, named, owned
 from ratoon.stores.entries import (
-    ERASED,
-    NOWHERE,
     Marks,
     Stored,
-    from_bytes,
-    to_parts,
     totals,
 )
-from ratoon.stores.flushing import Flusher
+from ratoon.stores.erasing import Erasure, ordinals_of, planned
+from ratoon.stores.flushing import Flusher, trouble_of
 from ratoon.stores.protocol import (
     Aliases,
     Columns,
     Counts,
     Draft,
     Entry,
-    Forgotten,
     Keeping,
     LabelledRows,
     Receipt,
 )
 from ratoon.stores.pruning import prune
-from ratoon.stores.resolving import Resolved, resolve
+from ratoon.stores.resolving import Resolved, resolve, resolve_made
+from ratoon.stores.row_reading import read_labelled, read_predictions, versions
 from ratoon.stores.shelves import Shelves
+from ratoon.stores.table_place import table_place
 from ratoon.windows.pins import ranges
+from ratoon.windows.rows import Array
 
 _EPOCH_BITS = 32
-_PLACE = "tables.json"
+_TROUBLE = "flush.error"  # why rows do not reach the tables, for other processes
 _MOST_WAITING = 1_000_000  # rows in memory that no table has
 
 
@@ -80,11 +75,12 @@ class RowLog:
         self._catalog = Catalog(folder / "catalog", writable=writable)
         self._shelves = Shelves(table_place(folder, tables, writable), writable=writable)
         self._epoch = secrets.randbits(_EPOCH_BITS) if epoch is None else epoch
+        self._bodies = Bodies()
         self.marks = Marks()
         self.recovered = self._recover()
         first = self.marks.entries + 1
         self._wal = WalWriter(folder / "wal", first=first) if writable else None
-        self._flusher = Flusher(self._flush) if writable else None
+        self._flusher = Flusher(self._flush, folder / _TROUBLE) if writable else None
 
     def _recover(self) -> tuple[Stored, ...]:
         """Take in what the write-ahead file has beyond the tables and the catalogue."""
@@ -112,25 +108,42 @@ class RowLog:
                 hint="restore the folder from a backup",
             )
 
-    def make_ids(self, rows: int) -> tuple[str, ...]:
-        """Return ids for rows that come next: each says where its row will stand."""
-        return make_ids(self._epoch, self.marks.rows, rows)
-
     def append(self, draft: Draft, aliases: Aliases) -> Receipt:
         """Store what arrived, once; it is durable when this returns."""
+        self._make_room()
+        return self._append(draft, aliases)
+
+    def _make_room(self) -> None:
+        """Flush where the thread does not get through: whoever brings rows hears why."""
         if self._shelves.waiting >= _MOST_WAITING:
-            self.flush()  # the thread does not get through: whoever brings rows hears why
+            self.flush()
+
+    def _append(self, draft: Draft, aliases: Aliases) -> Receipt:
         with self._lock:
             self._check()
-            resolved = resolve(draft, self)
+            resolved = self._resolved(draft)
             if resolved.draft is None:
                 return Receipt(seq=None, repeated=resolved.repeated)
             stored, term = self._write(resolved, aliases)
         self._wait(stored.entry.seq, term)
         n = len(stored.entry.draft.ids) or len(stored.entry.draft.values) or 1
         return Receipt(
-            seq=stored.entry.seq, stored=n, repeated=resolved.repeated, parked=resolved.parked
+            seq=stored.entry.seq,
+            stored=n,
+            repeated=resolved.repeated,
+            parked=resolved.parked,
+            ids=() if resolved.made is None else stored.entry.draft.ids,
         )
+
+    def _resolved(self, draft: Draft) -> Resolved:
+        """Tell what of a draft is new; predictions without ids get those of their rows."""
+        if not draft.nameless:
+            return resolve(draft, self)
+        ids = make_ids(self._epoch, self.marks.rows, draft.nameless)
+        while not self._catalog.is_new(ids):  # somebody has sent what looks like ours
+            self._epoch = secrets.randbits(_EPOCH_BITS)
+            ids = make_ids(self._epoch, self.marks.rows, draft.nameless)
+        return resolve_made(named(draft, ids), self._epoch, self)
 
     def _write(self, resolved: Resolved, aliases: Aliases) -> tuple[Stored, int]:
         assert self._wal is not None  # a log that is open for reading is never written to
@@ -138,14 +151,15 @@ class RowLog:
         seq, first = self.marks.entries + 1, self.marks.joined
         joined = RowRange(start=first, stop=first + resolved.joined)
         stored = Stored(
-            entry=Entry(seq=seq, draft=_owned(resolved.draft), joined=joined),
+            entry=Entry(seq=seq, draft=owned(resolved.draft), joined=joined),
             before=self.marks,
             after=totals(self.marks, resolved.draft, resolved.joined),
             partners=resolved.partners,
+            made=resolved.made,
             aliases=aliases,
         )
         try:
-            term = self._wal.append(seq, to_parts(stored))
+            term = self._wal.append(seq, self._bodies.to_parts(stored))
         except StoreUnwritable:
             self.stale = self._wal.next_number != seq
             raise
@@ -170,10 +184,14 @@ class RowLog:
         self._flusher.grown(self._shelves.waiting)
 
     @contextmanager
-    def held(self) -> Generator[None]:
-        """Hold the log: nothing else is appended, and nothing forgotten."""
+    def held(self) -> Generator[Callable[[Draft, Aliases], Receipt]]:
+        """Hold the log: nothing is appended but by what this yields, and nothing forgotten.
+
+        Room is made before: a flush that is under way waits for the log.
+        """
+        self._make_room()
         with self._lock:
-            yield
+            yield self._append
 
     # What `resolve` asks
 
@@ -200,33 +218,28 @@ class RowLog:
         for stored in self._shelves.entries(after, last):
             yield stored.entry
 
-    def labelled(self, rows: RowRange) -> LabelledRows:
+    def arrived(self, seqs: Array) -> Array:
+        """Return when journal entries arrived."""
+        with self._lock:
+            return self._shelves.arrived(seqs)
+
+    def labelled(self, rows: RowRange, *, columns: Collection[str] | None = None) -> LabelledRows:
         """Read labelled rows by their ordinals."""
         with self._lock:
-            places, labels = self._catalog.joined(rows.start, rows.stop)
-            there = self._catalog.labels(places) != ERASED
-            places, labels = places[there], labels[there]
-            columns = dict(self._shelves.predictions(places))
-            said = self._shelves.labels(labels)
-        ids = columns.pop("id", np.empty(0, dtype=object))
-        nothing = np.empty(0, dtype=np.int64)
-        values = shapes.values_of(said["kind"], said["value"]) if len(labels) else ()
-        batches = columns.pop("seq", nothing)
-        return LabelledRows(
-            rows=rows,
-            ids=tuple(ids.tolist()),
-            values=values,
-            columns=columns,
-            ordinals=rows.start + np.flatnonzero(there),
-            batches=batches,
-            label_batches=said.get("seq", nothing),
-        )
+            return read_labelled(rows, columns, self._catalog, self._shelves)
+
+    def compared(self, digest: str) -> str | None:
+        """Return where the rows of a snapshot lay when they were last compared."""
+        return compared.noted(self._folder, digest)
+
+    def note_compared(self, digest: str, whence: str) -> None:
+        """Note that the rows that lie there have this digest."""
+        compared.note(self._folder, digest, whence)
 
     def ordinals(self, ids: Sequence[str]) -> tuple[RowRange, ...]:
         """Return the ordinals of those rows that are labelled."""
         with self._lock:
-            rows = self._catalog.find(ids)
-            return ranges(self._catalog.ordinals(rows[rows != NOWHERE]))
+            return ranges(ordinals_of(ids, self._catalog, self._shelves))
 
     def verify(self) -> Iterator[str]:
         """Read every file; tell of each that is not what was written."""
@@ -241,16 +254,7 @@ class RowLog:
     def predictions(self, ids: Sequence[str]) -> Mapping[str, Columns]:
         """Read predictions by their ids, one row each."""
         with self._lock:
-            places = self._catalog.find(ids)
-            known = [(row_id, int(row)) for row_id, row in zip(ids, places, strict=True)]
-            there = [(row_id, row) for row_id, row in known if row >= 0]
-            gone = self._catalog.labels(np.array([row for _, row in there], dtype=np.int64))
-            found = [one for one, label in zip(there, gone, strict=True) if label != ERASED]
-            return {row_id: self._one(row) for row_id, row in found}
-
-    def _one(self, row: int) -> Columns:
-        found = self._shelves.predictions(np.array([row]))
-        return {name: column for name, column in found.items() if name not in ("id", "seq")}
+            return read_predictions(ids, self._catalog, self._shelves)
 
     def has_event(self, told: Event) -> bool:
         """Tell whether one of the newest entries is this event."""
@@ -260,8 +264,12 @@ class RowLog:
 
     def table_versions(self) -> Mapping[str, int]:
         """Return the version of each table."""
-        tables = self._shelves.tables.items()
-        return {name: table.version for name, table in tables if table.version is not None}
+        return versions(self._shelves)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why rows did not reach the tables at the last try; None where they did."""
+        return trouble_of(self._flusher, self._folder / _TROUBLE)
 
     def counts(self) -> Counts:
         """Count what is there."""
@@ -288,45 +296,70 @@ class RowLog:
         if not self._shelves.flush(upto, self._lock):
             return
         with self._lock:
-            self._wal.wait(self.marks.entries)  # the catalogue knows no entry that could be lost
-            self._catalog.flush(self.marks.entries)
+            covered = self.marks.entries
+            self._catalog.freeze()
+        try:
+            self._wal.wait(covered)  # the catalogue knows no entry that could be lost
+            self._catalog.write(covered)
+        except BaseException:
+            with self._lock:
+                self._catalog.thaw()
+            raise
+        with self._lock:
+            self._catalog.settle()
             self._wal.rotate()
             self._wal.forget(self._shelves.flushed)
         for table in self._shelves.tables.values():
             table.compact()
 
-    def forget(self, ids: Sequence[str]) -> Forgotten:
-        """Erase the rows with these ids from every file."""
-        self.flush()
+    @contextmanager
+    def _flushed(self) -> Generator[None]:
+        """Hold the log with all of it in the tables; no flush is under way."""
+        assert self._flusher is not None  # a log that is open for reading is never written to
+        with self._flusher.held():
+            self.flush()
+            with self._lock:
+                yield
+
+    @contextmanager
+    def erasing(self, ids: Sequence[str]) -> Generator[Erasure]:
+        """Hold the log with all of it in the tables, and tell what rows have these ids."""
+        with self._flushed():
+            yield planned(ids, self._catalog, self._shelves)
+
+    def hide(self, erasure: Erasure) -> None:
+        """Read nothing any more that another process has begun to erase."""
         with self._lock:
-            rows, parked = self._catalog.find(ids), self._catalog.parked(ids)
-            said = self._catalog.said(ids)
-            of_model = self._catalog.parked([of_model_name(row_id) for row_id in ids])
-            rows = rows[rows != NOWHERE]
-            labels = self._catalog.labels(rows)
-            rows, labels = rows[labels != ERASED], labels[labels != ERASED]
-            labels = np.concatenate([found[found >= 0] for found in (labels, parked, of_model)])
-            said = said[said >= 0]
-            ordinals = self._catalog.ordinals(rows)
-            known = tuple(self._shelves.ids_of(rows))
-            self._shelves.erase(rows, labels, said)
-            self._catalog.erase(ids, rows)
-            self._catalog.flush(self.marks.entries)
-        return Forgotten(
-            ids=known,
-            rows=len(rows),
-            labels=len(labels),
-            feedback=len(said),
-            ordinals=ranges(ordinals),
+            self._catalog.hide(np.array(erasure.rows, dtype=np.int64))
+
+    def erase(self, erasure: Erasure) -> None:
+        """Erase rows from every file; what is erased already is left alone."""
+        rows, *others = (
+            np.array(numbers, dtype=np.int64)
+            for numbers in (erasure.rows, erasure.labels, erasure.said)
         )
+        with self._flushed():
+            self._shelves.erase(rows, *others)
+            self._catalog.erase(erasure.ids, rows)
+            self._catalog.flush(self.marks.entries)
+
+    @contextmanager
+    def stale_if_failed(self) -> Generator[None]:
+        """Let the log be opened anew where something fails that was done by halves."""
+        try:
+            yield
+        except BaseException:
+            self.stale = True
+            raise
 
     def prune(self, keeping: Keeping) -> int:
         """Remove old rows from the tables; return how many predictions went."""
-        self.flush()
-        with self._lock:
+        if keeping.dry:  # nothing is written: that may be another process's
+            with self._lock:
+                return prune(self._shelves, self._catalog, keeping)
+        with self._flushed():
             count = prune(self._shelves, self._catalog, keeping)
             self._shelves.cool()
-            self._catalog.flush(self.marks.entries)
         return count
 
     def abandon(self) -> None:
@@ -348,27 +381,3 @@ class RowLog:
                 self._flusher.close()
         finally:
             self._let_go()
-
-
-def table_place(folder: Path, asked: str | None, writable: bool) -> str:  # noqa: FBT001 - one caller
-    """Return where the tables lie: where they were first put, else where they are asked for.
-
-    Raises:
-        SettingInvalid: they lie elsewhere already.
-    """
-    note = folder / _PLACE
-    known: str | None = json.loads(note.read_text())["tables"] if note.exists() else None
-    if known is not None and asked not in (None, known):
-        raise SettingInvalid("tables", f"{known!r}, where they have been so far", asked)
-    if known is None and asked is not None and writable:
-        if (folder / "journal").exists():
-            raise SettingInvalid("tables", "None: they lie in the loop's folder already", asked)
-        disk.make_folder(folder)
-        disk.write_durably(note, json.dumps({"tables": asked}).encode())
-    return known or asked or str(folder)
-
-
-def _owned(draft: Draft) -> Draft:
-    """Return a draft whose arrays nobody else changes."""
-    columns: dict[str, Any] = {name: column.copy() for name, column in draft.columns.items()}
-    return replace(draft, columns=columns)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ratoon.core.errors import RulesUnreadable
 from ratoon.log import disk
 
 _HEAD = "# reference: snapshot "
@@ -17,6 +18,7 @@ class Written:
 
     text: str
     reference: str
+    source: str = ""  # the file that they stand in
 
 
 class RuleBook(Protocol):
@@ -53,12 +55,26 @@ class FileRuleBook:
     path: Path  # LOOP.rules.toml
 
     def read(self) -> Written | None:
-        """Read the file."""
-        if not self.path.exists():
+        """Read the file.
+
+        Raises:
+            RulesUnreadable: it cannot be opened, or is no text in UTF-8.
+        """
+        name = str(self.path)
+        try:
+            found = self.path.read_bytes()
+            text = found.decode("utf-8-sig").replace("\r\n", "\n")
+        except FileNotFoundError:
             return None
-        text = self.path.read_text(encoding="utf-8")
+        except OSError as error:
+            rule = f"a file that can be read ({error.strerror})"
+            raise RulesUnreadable("the file of the rules", rule, name) from error
+        except UnicodeDecodeError as error:
+            line = error.object.count(b"\n", 0, error.start) + 1
+            at, got = f"{name}, line {line}", error.object[error.start : error.end]
+            raise RulesUnreadable(at, "text in UTF-8", got, line=line) from error
         first = text.partition("\n")[0]
-        return Written(text=text, reference=first.removeprefix(_HEAD) if first else "")
+        return Written(text=text, reference=first.removeprefix(_HEAD) if first else "", source=name)
 
     def write(self, rules: Written, /) -> None:
         """Write the file, and keep the one before under its number."""

@@ -1,14 +1,14 @@
 """How rows look in the tables: columns that every reader understands, and back.
 
 Features stand as `feature_NAME`, scores as `score_0`, `score_1`, …; what is missing is null. What a
-column's name may not hold in a table (blanks, brackets, commas) is percent-encoded.
+column's name may not hold in a table (blanks, brackets, commas) is percent-encoded. A table takes
+"a" and "A" for one name: where it has one of them, the letters of the other are encoded too.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 from urllib.parse import unquote
@@ -16,12 +16,14 @@ from urllib.parse import unquote
 import numpy as np
 
 from ratoon.stores.protocol import Columns
+from ratoon.windows.arrow import ArrowColumns, coded
 from ratoon.windows.judged import Scalar
+from ratoon.windows.label_column import LabelColumn
+from ratoon.windows.labels import Labels
 from ratoon.windows.rows import Array
 
-_FORBIDDEN = re.compile(r"[ ,;{}()\n\t=%]")
+_FORBIDDEN = frozenset(" ,;{}()\n\t=%")
 _NEVER_GIVEN = ("output", "version", "score:")  # columns that stand only where something was said
-_SAMPLE = 4_096  # values that tell whether a column repeats itself
 _KINDS: Mapping[type, str] = {bool: "truth", int: "integer", float: "number", str: "text"}
 
 
@@ -31,10 +33,40 @@ def outer(name: str) -> str:
     >>> outer("feature:Age (years)")
     'feature_Age%20%28years%29'
     """
+    return _called(name, lambda _: False)
+
+
+def outer_names(names: Iterable[str], known: Iterable[str] = ()) -> dict[str, str]:
+    """Return how columns are called in a table that has the columns `known`.
+
+    No two of them are the same but for upper and lower case. What a table calls a column never
+    changes, whichever columns come later.
+
+    >>> outer_names(["feature:a", "feature:A", "feature:b"])
+    {'feature:a': 'feature_a', 'feature:A': 'feature_%41', 'feature:b': 'feature_b'}
+    >>> outer_names(["feature:a", "feature:A"], known=["feature_A"])
+    {'feature:a': 'feature_%61', 'feature:A': 'feature_A'}
+    """
+    taken = {one.lower(): one for one in known}
+    found: dict[str, str] = {}
+    for name in names:
+        ways = (outer(name), _called(name, str.isupper), _called(name, str.isalpha))
+        called = next(way for way in ways if taken.get(way.lower(), way) == way)
+        found[name] = taken[called.lower()] = called
+    return found
+
+
+def _called(name: str, encoded: Callable[[str], bool]) -> str:
+    """Return how a column is called in a table where those letters are percent-encoded."""
     kind, colon, rest = name.partition(":")
     if not colon:
         return name
-    return f"{kind}_" + _FORBIDDEN.sub(lambda found: f"%{ord(found.group()):02X}", rest)
+    return f"{kind}_" + "".join(
+        "".join(f"%{byte:02X}" for byte in letter.encode())
+        if encoded(letter) or letter in _FORBIDDEN
+        else letter
+        for letter in rest
+    )
 
 
 def inner(name: str) -> str:
@@ -58,62 +90,26 @@ def to_arrow(column: Array) -> Any:
     return pa.array(np.ascontiguousarray(column))
 
 
-def from_arrow(column: Any) -> Array:
-    """Return an Arrow column as numpy has it; what is missing is NaN, NaT or None."""
-    import pyarrow as pa  # noqa: PLC0415 - slow to import
-
-    kind = column.type
-    if pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return _texts(column)
-    if pa.types.is_timestamp(kind):
-        return column.cast(pa.timestamp("us")).to_numpy()
-    if pa.types.is_boolean(kind):
-        return column.to_numpy(zero_copy_only=False) if column.null_count == 0 else _halves(column)
-    return column.to_numpy()
-
-
-def _halves(column: Any) -> Array:
-    """Return truths of which some are missing as numbers."""
-    import pyarrow as pa  # noqa: PLC0415 - slow to import
-
-    return column.cast(pa.int8()).cast(pa.float64()).to_numpy()
-
-
-def _texts(column: Any) -> Array:
-    """Return texts; where few of them are distinct, each of those is made once."""
-    import pyarrow as pa  # noqa: PLC0415 - slow to import
-
-    if not pa.types.is_dictionary(column.type) and _mostly_distinct(column):
-        return column.to_numpy(zero_copy_only=False)
-    whole: Any = column.combine_chunks() if hasattr(column, "combine_chunks") else column
-    if hasattr(whole, "chunks"):  # of no chunk
-        return np.empty(0, dtype=object)
-    coded: Any = whole if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
-    words = np.empty(len(coded.dictionary) + 1, dtype=object)
-    words[:-1] = coded.dictionary.to_pylist()
-    codes = coded.indices.fill_null(len(coded.dictionary)).to_numpy(zero_copy_only=False)
-    return words[codes]
-
-
-def _mostly_distinct(column: Any) -> bool:
-    """Tell from its first values whether most of a column's texts stand there once."""
-    sample = column.slice(0, _SAMPLE)
-    return 2 * len(sample.unique()) > len(sample)
-
-
-def columns_of(table: Any) -> Columns:
+def columns_of(table: Any) -> ArrowColumns:
     """Return the columns of predictions in a table, under the names they have here.
 
     What is missing in all of the rows was never said: it is left out.
     """
-    found: dict[str, Array] = {}
+    found: dict[str, Any] = {}
     for name in table.column_names:
         called, column = inner(name), table.column(name)
         if called.startswith(_NEVER_GIVEN) and column.null_count == len(column):
             continue
-        values = from_arrow(column)
-        found[called] = values.astype("float64") if called == "version" else values
-    return found
+        found[called] = column.cast("float64") if called == "version" else column
+    return ArrowColumns(found, table.num_rows)
+
+
+def without(columns: Columns, names: Collection[str]) -> Columns:
+    """Return columns but for those with these names."""
+    kept = [name for name in columns if name not in names]
+    if isinstance(columns, ArrowColumns):
+        return columns.picked({name: name for name in kept})
+    return {name: columns[name] for name in kept}
 
 
 def kind_of(value: Scalar) -> str:
@@ -137,9 +133,13 @@ def texts_of(values: Sequence[Scalar]) -> tuple[Array, Array]:
         kinds = objects([kind_of(value) for value in values])
         return kinds, objects([text_of(value) for value in values])
     kinds = np.full(len(values), _KINDS[types.pop()], dtype=object)
-    is_text = isinstance(values[0], str)
+    if isinstance(values[0], str):
+        return kinds, objects(values)
+    if isinstance(values[0], int):
+        told = {value: json.dumps(value) for value in set(values)}
+        return kinds, objects([told[value] for value in values])
     # All of them in one go: a number's JSON has no comma.
-    return kinds, objects(values if is_text else json.dumps(values)[1:-1].split(", "))
+    return kinds, objects(json.dumps(values)[1:-1].split(", "))
 
 
 def value_of(kind: str, text: str) -> Scalar:
@@ -168,6 +168,29 @@ def values_of(kinds: Array, texts: Array) -> tuple[Scalar, ...]:
     pairs = list(zip(kinds.tolist(), texts.tolist(), strict=True))
     known = {pair: value_of(*pair) for pair in set(pairs)}
     return tuple([known[pair] for pair in pairs])
+
+
+def labels_of(said: Columns) -> Labels:
+    """Read labels from the columns `kind` and `value`, as a column where they are of one kind."""
+    if not isinstance(said, ArrowColumns):
+        return values_of(said["kind"], said["value"])
+    names, kinds = coded(said.held("kind"))
+    standing = np.flatnonzero(np.bincount(kinds, minlength=len(names)))
+    if len(standing) != 1:
+        return values_of(said["kind"], said["value"])
+    texts, codes = coded(said.held("value"))
+    return LabelColumn(_read(names[int(standing[0])], texts), codes)
+
+
+def _read(kind: str, texts: list[str]) -> Array:
+    """Read distinct labels of one kind."""
+    import pyarrow as pa  # noqa: PLC0415 - slow to import
+
+    if kind in ("integer", "number"):
+        as_they_are: Any = pa.array(texts, type=pa.string())
+        return as_they_are.cast("int64" if kind == "integer" else "float64").to_numpy()
+    dtype = object if kind == "text" else bool
+    return np.array([value_of(kind, text) for text in texts], dtype=dtype)
 
 
 def objects(values: Sequence[object]) -> Array:

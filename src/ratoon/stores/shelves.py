@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from threading import RLock
 from typing import Any, Literal
 
@@ -14,10 +14,12 @@ from ratoon.stores import entries as rows_of
 from ratoon.stores import shapes
 from ratoon.stores.asking import Part
 from ratoon.stores.catalog import Numbers
+from ratoon.stores.compared import whence
 from ratoon.stores.entries import Marks, Stored, journal_rows, marks_of
 from ratoon.stores.protocol import Columns
 from ratoon.stores.rereading import reread
 from ratoon.stores.shelf import Shelf
+from ratoon.windows.arrow import from_arrow
 from ratoon.windows.rows import Array
 
 TableName = Literal["predictions", "labels", "feedback", "journal"]
@@ -25,6 +27,7 @@ _TABLES: tuple[TableName, ...] = ("predictions", "labels", "feedback", "journal"
 _OWN = frozenset({"row", "arrived_at", "label", "ordinal"})  # that nobody has sent
 _SAID = frozenset({"kind", "value", "seq"})  # what tells a label, and when it came
 _WARM = 20_000  # rows of each table that stay in memory though a file has them
+_MANY = 100_000  # rows, more than there are files
 _NUMBERS = ("label", "prediction", "ordinal")  # -1 for none
 
 
@@ -39,9 +42,7 @@ class Shelves:
             for name in _TABLES
         }
         self.flushed = self.tables["journal"].stop  # the last entry that the tables have
-        marks = self.marks()
-        starts = {"predictions": marks.rows, "labels": marks.labels, "feedback": marks.said}
-        self._shelves = {name: Shelf(start) for name, start in starts.items()}
+        self._shelves = _empty(self.marks())
         self._newest: list[Stored] = []  # entries, those behind `flushed` and some before it
 
     def marks(self) -> Marks:
@@ -66,11 +67,11 @@ class Shelves:
         draft = stored.entry.draft
         if draft.kind in ("history", "predictions"):
             n = len(draft.ids) or len(draft.values)
-            self._shelves["predictions"].put(rows_of.prediction_rows(stored), n)
+            self._shelves["predictions"].put(stored, n)
         if draft.kind in ("history", "labels"):
-            self._shelves["labels"].put(rows_of.label_rows(stored), len(draft.values))
+            self._shelves["labels"].put(stored, len(draft.values))
         if draft.kind == "feedback":
-            self._shelves["feedback"].put(rows_of.feedback_rows(stored), len(draft.ids))
+            self._shelves["feedback"].put(stored, len(draft.ids))
         self._newest.append(stored)
 
     def newest(self) -> tuple[Stored, ...]:
@@ -79,17 +80,45 @@ class Shelves:
 
     # Reading
 
-    def predictions(self, rows: Numbers) -> Columns:
-        """Return rows of predictions and of history, with their ids, as they were sent."""
-        return self._take("predictions", rows, lambda name: name not in _OWN)
+    def predictions(self, rows: Numbers, columns: Collection[str] | None = None) -> Columns:
+        """Return rows of predictions and of history as they were sent.
 
-    def labels(self, rows: Numbers) -> Columns:
-        """Return the kinds of labels, and their values as text."""
-        return self._take("labels", rows, _SAID.__contains__)
+        Of the columns those that are named; by default all, with ids and entries.
+        """
+        if columns is None:
+            return self._take("predictions", rows, lambda name: name not in _OWN)
+        return self._take("predictions", rows, columns.__contains__)
+
+    def labels(self, rows: Numbers, *, alone: bool = False) -> Columns:
+        """Return the kinds of labels, their values as text and, unless `alone`, their entries."""
+        wanted = _SAID - {"seq"} if alone else _SAID
+        return self._take("labels", rows, wanted.__contains__)
 
     def feedback(self, rows: Numbers) -> Columns:
         """Return rows of feedback."""
         return self._take("feedback", rows, lambda _: True)
+
+    def has_all(self, rows: Numbers) -> bool:
+        """Tell of many predictions whether it is sure that none of them was ever erased.
+
+        It is where the files have every row between the first and the last of them. Of fewer rows
+        it costs less to look each of them up.
+        """
+        if len(rows) < _MANY:
+            return False
+        table, low, high = self.tables["predictions"], int(rows.min()), int(rows.max())
+        for file in table.files:
+            if file.first <= high and file.last >= low:
+                if not (file.dense and file.first <= low):
+                    return False
+                low = file.last + 1
+        return low > min(high, table.stop - 1)  # those behind the last file wait in memory
+
+    def whence(self, rows: Numbers, labels: Numbers) -> str | None:
+        """Return where predictions and labels lie; None where no file has some of them."""
+        return whence(
+            ((self.tables["predictions"], rows), (self.tables["labels"], labels)),
+        )
 
     def parts(self) -> Mapping[str, Part]:
         """Return the rows of each table: those that files have, and those that wait."""
@@ -115,7 +144,9 @@ class Shelves:
     def _waiting(self, name: TableName, start: int) -> Any:
         """Return the rows from `start` on as an Arrow table; None for none."""
         shelf = self._shelves[name]
-        return _table(start, shelf.between(start, shelf.stop)) if shelf.stop > start else None
+        if shelf.stop == start:
+            return None
+        return _table(start, shelf.between(start, shelf.stop), self.tables[name].schema.names)
 
     def _take(self, name: TableName, rows: Numbers, wanted: Callable[[str], bool]) -> Columns:
         """Return those columns of rows whose names are wanted."""
@@ -123,17 +154,34 @@ class Shelves:
         new = rows >= shelf.start
         if new.all():
             return shelf.take(rows, wanted)
-        read = table.take(rows[~new], [column for column in table.schema.names if wanted(column)])
-        old = shapes.columns_of(read if wanted("row") else read.drop_columns(["row"]))
+        names = [column for column in table.schema.names if wanted(shapes.inner(column))]
+        old = shapes.columns_of(table.pick(rows if not new.any() else rows[~new], names))
         return old if not new.any() else _merged(new, shelf.take(rows[new], wanted), old)
 
     def entries(self, after: int, last: int) -> Iterator[Stored]:
         """Read the journal behind the entry `after` up to `last`, in order."""
-        newest = list(self._newest)
+        newest = self._newest
         first = newest[0].entry.seq if newest else last + 1
+        wanted = newest[max(0, after + 1 - first) : max(0, last + 1 - first)]
         if after + 1 < first:
             yield from reread(self.tables, after, min(first - 1, last))
-        yield from (found for found in newest if after < found.entry.seq <= last)
+        yield from wanted
+
+    def arrived(self, seqs: Numbers) -> Array:
+        """Return when journal entries arrived; each is looked up once."""
+        distinct, places = np.unique(seqs, return_inverse=True)
+        first = self._newest[0].entry.seq if self._newest else self.flushed + 1
+        old = distinct[distinct < first]
+        new: list[int] = distinct[distinct >= first].tolist()
+        found = np.array(
+            [shapes.moment_of(self._newest[seq - first].entry.draft.at) for seq in new],
+            dtype="datetime64[us]",
+        )
+        if len(old):
+            told = self.tables["journal"].take(old - 1, ["arrived_at"])
+            before = from_arrow(told.column("arrived_at"))
+            found = np.concatenate([before, found])
+        return found[places]
 
     # To the tables
 
@@ -159,7 +207,8 @@ class Shelves:
                 if stop > start
             }
         for name, (start, columns) in parts.items():
-            self.tables[name].append(_table(start, columns), seq=upto)  # type: ignore[index]
+            table = self.tables[name]  # type: ignore[index]
+            table.append(_table(start, columns, table.schema.names), seq=upto)
         journal = _table(before.entries, [journal_rows(batch)])
         self.tables["journal"].append(journal, seq=upto)
         with lock:
@@ -194,15 +243,22 @@ class Shelves:
 
     def cool(self) -> None:
         """Keep nothing in memory that a table has; all has been flushed."""
-        marks = self.marks()
-        starts = {"predictions": marks.rows, "labels": marks.labels, "feedback": marks.said}
-        self._shelves = {name: Shelf(start) for name, start in starts.items()}
+        self._shelves = _empty(self.marks())
         self._newest = []
 
     def close(self) -> None:
         """Let go of the tables."""
         for table in self.tables.values():
             table.close()
+
+
+def _empty(marks: Marks) -> Mapping[str, Shelf]:
+    """Return shelves for the rows that come behind those that the tables have."""
+    return {
+        "predictions": Shelf(marks.rows, rows_of.prediction_rows),
+        "labels": Shelf(marks.labels, rows_of.label_rows),
+        "feedback": Shelf(marks.said, rows_of.feedback_rows),
+    }
 
 
 def _merged(new: Any, newer: Columns, older: Columns) -> Columns:
@@ -221,11 +277,15 @@ def _merged(new: Any, newer: Columns, older: Columns) -> Columns:
     return found
 
 
-def _table(start: int, parts: Sequence[Columns]) -> Any:
-    """Return rows as an Arrow table, numbered from `start` on; what a part lacks is null."""
+def _table(start: int, parts: Sequence[Columns], known: Sequence[str] = ()) -> Any:
+    """Return rows as an Arrow table, numbered from `start` on; what a part lacks is null.
+
+    `known` are the columns that the table has already.
+    """
     import pyarrow as pa  # noqa: PLC0415 - slow to import
 
-    tables = [pa.table({shapes.outer(n): _outer(n, c) for n, c in part.items()}) for part in parts]
+    called = shapes.outer_names(dict.fromkeys(name for part in parts for name in part), known)
+    tables = [pa.table({called[n]: _outer(n, c) for n, c in part.items()}) for part in parts]
     whole = pa.concat_tables(tables, promote_options="default")
     return whole.add_column(0, "row", pa.array(np.arange(start, start + len(whole))))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def tables(metadata: sa.MetaData) -> None:
@@ -22,6 +22,8 @@ def tables(metadata: sa.MetaData) -> None:
         sa.Column("target", text),
         sa.Column("first_target", text),
     )
+    one = (sa.Column("loop", text, primary_key=True), sa.Column("body", text, nullable=False))
+    sa.Table("delays", metadata, *one)
     for name in ("measurement", "decision", "inbox", "refused"):
         sa.Table(
             name,

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from ratoon.core import wire
 from ratoon.core.events import Event
-from ratoon.stores.protocol import Aliases, Record
+from ratoon.stores.protocol import Aliases, Record, Saved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +21,8 @@ class Writing:
     connection: sa.Connection
     tables: Mapping[str, sa.Table]
     loop: str
+    updates: dict[tuple[str, ...], sa.Update]
+    """Statements by table and columns: to put one together takes longer than to run it."""
 
     def begin(self) -> None:
         """Make the loop known."""
@@ -67,20 +69,8 @@ class Writing:
 
     def commit(self, record: Record) -> None:
         """Store what a turn changed."""
-        saved = record.saved
-        self._put(
-            "loop",
-            {"name": self.loop},
-            {
-                "cursor": saved.cursor,
-                "begun": int(saved.begun),
-                "state": saved.state,
-                "definition": saved.definition,
-                "schema": saved.schema,
-                "target": saved.target,
-                "first_target": saved.first_target,
-            },
-        )
+        if record.saved is not None:
+            self._go(record.saved)
         for name, said in (("measurement", record.measurements), ("decision", record.decisions)):
             bodies = [wire.dumps(value) for value in said]
             start = self._next("position", name) if bodies else 0
@@ -97,7 +87,25 @@ class Writing:
         for kept in record.versions:
             body = {"body": wire.dumps(kept.version), "standing": kept.standing}
             self._put("version", {"loop": self.loop, "number": kept.version.number}, body)
+        if record.delays is not None:
+            self._put("delays", {"loop": self.loop}, {"body": record.delays})
         self._point(record.aliases)
+
+    def _go(self, saved: Saved) -> None:
+        """Say where the loop is."""
+        self._put(
+            "loop",
+            {"name": self.loop},
+            {
+                "cursor": saved.cursor,
+                "begun": int(saved.begun),
+                "state": saved.state,
+                "definition": saved.definition,
+                "schema": saved.schema,
+                "target": saved.target,
+                "first_target": saved.first_target,
+            },
+        )
 
     def _keep(self, name: str, key: str, value: str, body: str) -> None:
         """Write a body in the place of the one with its key, or behind all others."""
@@ -132,9 +140,15 @@ class Writing:
             self.connection.execute(table.insert(), [{"loop": self.loop, **row} for row in rows])
 
     def _update(self, name: str, key: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
-        table = self.tables[name]
-        where = [table.c[column] == value for column, value in key.items()]
-        return self.connection.execute(table.update().where(*where).values(**values)).rowcount > 0
+        named = (name, *key, *values)
+        if named not in self.updates:
+            table = self.tables[name]
+            where = [table.c[column] == sa.bindparam(f"key_{column}") for column in key]
+            changed: dict[str, Any] = {column: sa.bindparam(f"new_{column}") for column in values}
+            self.updates[named] = table.update().where(*where).values(changed)
+        given = {f"key_{column}": value for column, value in key.items()}
+        given |= {f"new_{column}": value for column, value in values.items()}
+        return self.connection.execute(self.updates[named], given).rowcount > 0
 
     def _put(self, name: str, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         if not self._update(name, key, values):

@@ -40,6 +40,7 @@ def check_empty(make: StoreMaker) -> None:
     expect_equal("saved cursor", store.saved().cursor, 0)
     expect_equal("saved state", store.saved().state, None)
     expect_equal("champion", store.alias("champion"), None)
+    expect_equal("delays", store.delays(), None)
     expect_equal("run", store.run("r"), None)
     expect_equal("version", store.version(1), None)
     expect_equal("predictions", dict(store.predictions(["a"])), {})
@@ -68,6 +69,9 @@ def check_journal(make: StoreMaker) -> None:
     expect_entries("the journal", list(store.entries(0)), expected)
     expect_entries("the journal behind 4", list(store.entries(4)), expected[4:])
     expect_equal("the journal behind its end", list(store.entries(6)), [])
+    arrived = store.arrived(np.array([6, 1, 6], dtype=np.int64)).tolist()
+    came = [sent[n].at.replace(tzinfo=None) for n in (5, 0, 5)]
+    expect_equal("when entries arrived, in the order asked", arrived, came)
     expect_equal("last_seq", store.last_seq(), 6)
 
 

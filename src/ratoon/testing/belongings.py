@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-
-import numpy as np
 
 from ratoon.core.deciding import SnapshotPlan
 from ratoon.core.errors import IdConflict, RowsRefused
 from ratoon.core.measuring import RowRange, Window
 from ratoon.core.quarantine import Quarantined
 from ratoon.core.schema import Column, Schema
-from ratoon.stores.protocol import Receipt, Record, Saved
+from ratoon.stores.protocol import Forgotten, Receipt, Record, Saved
 from ratoon.testing.comparing import expect_equal, expect_raised, expect_rows
 from ratoon.testing.drafts import (
     StoreMaker,
@@ -19,6 +18,7 @@ from ratoon.testing.drafts import (
     history,
     labels,
     moment,
+    nameless,
     predicted,
     predictions,
 )
@@ -31,13 +31,12 @@ def check_made_ids(make: StoreMaker) -> None:
     store = make("made-ids")
     mine = predictions(["mine"])
     store.append(mine)
-    made = store.make_ids(3)
+    made = store.append(nameless(predicted(3, shift=10))).ids
     expect_equal("distinct ids", len({*made, "mine"}), 4)
-    store.append(predictions(made, predicted(3, shift=10)))
     store.append(predictions(["other"]))
-    more = store.make_ids(2)
+    more = store.append(nameless(predicted(2, shift=20))).ids
+    expect_equal("ids made", (len(made), len(more)), (3, 2))
     expect_equal("ids made before", set(more) & set(made), set[str]())
-    store.append(predictions(more, predicted(2, shift=20)))
     store.append(labels([more[1], "mine", made[2], "other"], [1, 0, 1, 0]))
     found = store.labelled(RowRange(start=0, stop=4))
     expect_rows("labelled", found, [more[1], "mine", made[2], "other"], [1, 0, 1, 0])
@@ -45,6 +44,33 @@ def check_made_ids(make: StoreMaker) -> None:
     expect_equal("ordinals", found.ordinals.tolist(), [0, 1, 2, 3])
     again = store.append(predictions(made, predicted(3, shift=10)))
     expect_equal("made ids again", again, Receipt(seq=None, repeated=3))
+
+
+def check_made_ids_of_threads(make: StoreMaker) -> None:
+    """Threads that append rows without ids at once each get ids of their own, for their rows."""
+    store, threads, batches = make("made-ids-of-threads"), 8, 6
+    store.append(predictions(["mine"]))
+
+    def record(thread: int) -> list[tuple[str, int]]:
+        shifts = [10 * (batches * thread + batch) for batch in range(batches)]
+        drafts = [nameless(predicted(2, shift=shift)) for shift in shifts]
+        receipts = [store.append(draft) for draft in drafts]
+        pairs = zip(receipts, shifts, strict=True)
+        return [(r.ids[row], shift + row) for r, shift in pairs for row in range(2)]
+
+    with ThreadPoolExecutor(threads) as pool:
+        features = dict(pair for pairs in pool.map(record, range(threads)) for pair in pairs)
+    expect_equal("distinct ids", len(features), threads * batches * 2)
+    expect_equal("predictions", store.counts().predictions, threads * batches * 2 + 1)
+    ids = sorted(features)
+    store.append(labels(ids, [1] * len(ids)))
+    found = store.labelled(RowRange(start=0, stop=len(ids)))
+    expect_equal("ids of labels", sorted(found.ids), ids)
+    told = dict(zip(found.ids, found.columns["feature:x"].tolist(), strict=True))
+    expect_equal("their features", told, {i: float(x) for i, x in features.items()})
+    entries = store.entries(0)
+    seqs = [entry.seq for entry in entries]
+    expect_equal("the journal", seqs, list(range(1, threads * batches + 3)))
 
 
 def check_labels_of_a_model(make: StoreMaker) -> None:
@@ -109,6 +135,56 @@ def check_forget(make: StoreMaker) -> None:
     expect_equal("forgotten again", (again.rows, again.labels), (0, 0))
 
 
+def check_forget_history(make: StoreMaker) -> None:
+    """Rows of history are forgotten by their entry and their place there, and keep both."""
+    store = make("forget-history")
+    store.append(predictions(["a"]))
+    store.append(history([0, 1, 0, 1]))
+    store.append(labels(["a"], [1]))
+    expect_equal("ordinals", store.ordinals(["history-2-0", "history-2-3"]), (_one(0), _one(3)))
+    unknown = ["history-1-0", "history-2-4", "history-02-0", "history-2-00", "history-9-0"]
+    expect_equal("ordinals of others", store.ordinals(unknown), ())
+    nothing = store.forget(unknown)
+    expect_equal("of others", (nothing.ids, nothing.rows, nothing.labels), ((), 0, 0))
+    gone = store.forget(["history-2-1", "a", "history-2-1"])
+    expect_equal("known ids", gone.ids, ("a", "history-2-1"))
+    expect_equal("what is gone", (gone.rows, gone.labels, gone.feedback), (2, 2, 0))
+    expect_equal("ordinals gone", gone.ordinals, (_one(1), _one(4)))
+    gone = store.forget(["history-2-2", "history-2-1"])
+    expect_equal("the next", (gone.ids, gone.rows, gone.labels), (("history-2-2",), 1, 1))
+    found = store.labelled(RowRange(start=0, stop=5))
+    expect_rows("labelled", found, ["history-2-0", "history-2-3"], [0, 1])
+    expect_equal("their ordinals", found.ordinals.tolist(), [0, 3])
+    drafts = [entry.draft for entry in store.entries(0)]
+    expect_equal("labels in the journal", drafts[1].values, (0, 1))
+    expect_equal("features there", drafts[1].columns["feature:x"].tolist(), [0.0, 3.0])
+    expect_equal("ordinals by id", store.ordinals(["history-2-1", "a"]), ())
+
+
+def check_forget_on_record(make: StoreMaker) -> None:
+    """What is put on record of rows that are forgotten is told of them, and kept with them."""
+    store = make("forget-on-record")
+    store.append(history([0, 1]))
+    store.append(nameless(predicted(2)))
+    store.commit(Record(saved=Saved(cursor=2, state="{}")))
+    made = store.append(nameless(predicted(1))).ids
+    store.append(labels(made, [1]))
+    told: list[Forgotten] = []
+
+    def record(found: Forgotten) -> Record:
+        told.append(found)
+        there = store.labelled(RowRange(start=0, stop=3))
+        expect_equal("rows that are there meanwhile", len(there.ordinals), 3)
+        return Record(aliases={"champion": found.rows})
+
+    gone = store.forget(["history-1-1", *made], record=record)
+    expect_equal("told", told, [gone])
+    expect_equal("rows", gone.rows, 2)
+    expect_equal("on record", store.alias("champion"), 2)
+    expect_equal("as before", store.saved(), Saved(cursor=2, state="{}"))
+    expect_equal("ordinals by id", store.ordinals(["history-1-1", *made]), ())
+
+
 def check_pins(make: StoreMaker) -> None:
     """Pins of snapshots and rows set aside are kept by their names; a later one replaces it."""
     store = make("pins")
@@ -128,10 +204,11 @@ def check_pins(make: StoreMaker) -> None:
     aside = Quarantined(id="q1", at=moment(), rows=(rows,), reasons=("too many 9999",))
     others = (replace(pin, digest="d2"), replace(aside, id="q2"))
     store.commit(Record(saved=Saved(), pins=(pin, others[0]), quarantined=(aside, others[1])))
-    erased, released = replace(pin, erased=2), replace(aside, released_at=moment(5))
+    gone = (RowRange(start=1, stop=2), RowRange(start=3, stop=4))
+    erased, released = replace(pin, gone=gone), replace(aside, released_at=moment(5))
     store.commit(Record(saved=Saved(), pins=(erased,), quarantined=(released,)))
     found = store.pin("d1")
-    expect_equal("the pin", found and (found.digest, found.erased, found.rows), ("d1", 2, (rows,)))
+    expect_equal("the pin", found and (found.digest, found.gone, found.rows), ("d1", gone, (rows,)))
     expect_equal("its classes", found and found.target.classes, ("no", "yes"))
     expect_equal("no pin", store.pin("d"), None)
     expect_equal("all pins", [(p.digest, p.erased) for p in store.pins()], [("d1", 2), ("d2", 0)])
@@ -147,4 +224,3 @@ def check_files_are_whole(make: StoreMaker) -> None:
     expect_equal("complaints", list(store.verify()), [])
     versions = store.table_versions()
     expect_equal("versions below 0", [n for n, version in versions.items() if version < 0], [])
-    expect_equal("made ids", len(np.unique(store.make_ids(5))), 5)

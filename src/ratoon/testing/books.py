@@ -37,6 +37,7 @@ def check_commit(make: StoreMaker) -> None:
     record = _full_record()
     store.commit(record)
     expect_equal("saved", store.saved(), record.saved)
+    expect_equal("delays", store.delays(), record.delays)
     for name in ("measurements", "events", "decisions", "runs", "versions"):
         expect_equal(name, list(getattr(store, name)()), list(getattr(record, name)))
     expect_equal("run", store.run("r1"), record.runs[0])
@@ -66,6 +67,7 @@ def check_commits_add_up(make: StoreMaker) -> None:
         )
     )
     expect_equal("saved", store.saved(), replace(_SAVED, cursor=5, begun=False))
+    expect_equal("delays stay", store.delays(), record.delays)
     expect_equal("decisions", list(store.decisions()), [*record.decisions, late])
     expect_equal("measurements", list(store.measurements())[-1], _measurement(0.5))
     expect_equal("runs", list(store.runs()), [ended, record.runs[1], third])
@@ -196,6 +198,7 @@ def _full_record() -> Record:
         runs=(_run("r1"), _run("r2")),
         versions=(_kept(1), _kept(2)),
         aliases={"champion": 1, "challenger": 2},
+        delays='{"seq":4}',
     )
 
 

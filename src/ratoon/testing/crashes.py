@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from ratoon.core.deciding import Decision
 from ratoon.core.events import Event
@@ -21,12 +21,14 @@ from ratoon.stores.protocol import (
     Keeping,
     Kept,
     LabelledRows,
+    OnRecord,
     Receipt,
     Record,
     Saved,
     Store,
 )
 from ratoon.windows.pins import Pin
+from ratoon.windows.rows import Array
 
 
 class Crash(BaseException):
@@ -36,9 +38,9 @@ class Crash(BaseException):
 class CrashingStore:
     """Passes everything on to another store, and dies at the n-th write.
 
-    A write is a call of `append` or `commit`. From the crash on every call but `close` raises
-    `Crash` again, as a process that has died asks nothing more; what the inner store holds by then
-    is what a new process finds. `writes` counts the writes that were begun.
+    A write is a call of `append`, `commit` or `forget`. From the crash on every call but `close`
+    raises `Crash` again, as a process that has died asks nothing more; what the inner store holds
+    by then is what a new process finds. `writes` counts the writes that were begun.
 
     Args:
         store: the store that keeps the rows.
@@ -76,10 +78,6 @@ class CrashingStore:
             raise Crash(f"died at write {self._at}")
         return self.inner
 
-    def make_ids(self, rows: int, /) -> tuple[str, ...]:
-        """Return ids for the rows that come next."""
-        return self._alive().make_ids(rows)
-
     def append(self, draft: Draft, /, *, aliases: Aliases | None = None) -> Receipt:
         """Store what arrived, or die."""
         store = self._alive()
@@ -107,13 +105,32 @@ class CrashingStore:
         """Return the number of the last journal entry."""
         return self._alive().last_seq()
 
-    def labelled(self, rows: RowRange, /) -> LabelledRows:
-        """Read labelled rows by their ordinals."""
-        return self._alive().labelled(rows)
+    def arrived(self, seqs: Array, /) -> Array:
+        """Return when journal entries arrived."""
+        return self._alive().arrived(seqs)
 
-    def forget(self, ids: Sequence[str], /) -> Forgotten:
-        """Erase rows, while alive."""
-        return self._alive().forget(ids)
+    def labelled(
+        self, rows: RowRange, /, *, columns: Collection[str] | None = None
+    ) -> LabelledRows:
+        """Read labelled rows by their ordinals."""
+        return self._alive().labelled(rows, columns=columns)
+
+    def compared(self, digest: str, /) -> str | None:
+        """Return where the rows of a snapshot lay when they were last compared."""
+        return self._alive().compared(digest)
+
+    def note_compared(self, digest: str, whence: str, /) -> None:
+        """Note that the rows that lie there have this digest."""
+        self._alive().note_compared(digest, whence)
+
+    def forget(self, ids: Sequence[str], /, *, record: OnRecord | None = None) -> Forgotten:
+        """Erase rows, or die."""
+        store = self._alive()
+        self.writes += 1
+        self._die_if(after=False)
+        gone = store.forget(ids, record=record)
+        self._die_if(after=True)
+        return gone
 
     @property
     def stale(self) -> bool:
@@ -143,6 +160,10 @@ class CrashingStore:
     def saved(self) -> Saved:
         """Return where the loop is."""
         return self._alive().saved()
+
+    def delays(self) -> str | None:
+        """Return what is known of label delays."""
+        return self._alive().delays()
 
     def events(self) -> Sequence[Event]:
         """Return all events."""

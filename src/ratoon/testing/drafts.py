@@ -60,6 +60,12 @@ def predictions(ids: Sequence[str], columns: Columns | None = None) -> Draft:
     return Draft(kind="predictions", at=moment(), ids=tuple(ids), columns=found)
 
 
+def nameless(columns: Columns) -> Draft:
+    """Return a batch of predictions that the store makes ids for."""
+    rows = len(columns["feature:x"])
+    return Draft(kind="predictions", at=moment(), nameless=rows, columns=columns)
+
+
 def labels(ids: Sequence[str], values: Sequence[Scalar]) -> Draft:
     """Return a batch of labels."""
     return Draft(kind="labels", at=moment(1), ids=tuple(ids), values=tuple(values))

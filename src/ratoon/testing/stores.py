@@ -49,9 +49,12 @@ def store_checks() -> tuple[StoreCheck, ...]:
         books.check_loops_apart,
         books.check_reopened,
         belongings.check_made_ids,
+        belongings.check_made_ids_of_threads,
         belongings.check_labels_of_a_model,
         belongings.check_ordinals_of_ids,
         belongings.check_forget,
+        belongings.check_forget_history,
+        belongings.check_forget_on_record,
         belongings.check_pins,
         belongings.check_files_are_whole,
     )

@@ -1,5 +1,6 @@
 """Rows, labels, windows and snapshots: what is measured and trained on."""
 
+from ratoon.windows.arrived import DelayChange, Matched, Maturity
 from ratoon.windows.choices import (
     AgeWeighted,
     By,
@@ -20,9 +21,12 @@ __all__ = [
     "By",
     "Chosen",
     "DatasetSnapshot",
+    "DelayChange",
     "Everything",
     "Judged",
     "Last",
+    "Matched",
+    "Maturity",
     "Pin",
     "Rows",
     "Scored",

@@ -50,7 +50,7 @@ class DelayChange:
     def __str__(self) -> str:
         """Say it in a sentence."""
         return (
-            f"within {_span(self.delay)} {self.newest:.0%} of the predictions since "
+            f"within {span(self.delay)} {self.newest:.0%} of the predictions since "
             f"{self.since:%Y-%m-%d %H:%M} were labelled, {self.before:.0%} of those before"
         )
 
@@ -280,10 +280,10 @@ class Arrived:
         if half is None or most is None:
             return (
                 "How long labels take is not known yet: predictions were followed for "
-                f"{_span(self.follow_up)}, too short to say that no more labels come. {rests}"
+                f"{span(self.follow_up)}, too short to say that no more labels come. {rests}"
             )
         return (
-            f"Half of the labels come within {_span(half)}, 99 % within {_span(most)}; "
+            f"Half of the labels come within {span(half)}, 99 % within {span(most)}; "
             f"{self.label_rate:.0%} of the predictions are labelled at all. {rests}"
         )
 
@@ -360,8 +360,12 @@ class Arrived:
         return found.upto(int(np.flatnonzero(enough)[-1]) + 1 if enough.any() else 0)
 
 
-def _span(length: timedelta) -> str:
-    """Return a length of time in words: '2.5 d'."""
+def span(length: timedelta) -> str:
+    """Return a length of time in words.
+
+    >>> span(timedelta(hours=60)), span(timedelta(seconds=90))
+    ('2.5 d', '1.5 min')
+    """
     seconds = length / timedelta(seconds=1)
     for unit, size in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
         if seconds >= size:

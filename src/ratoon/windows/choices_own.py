@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratoon.core.deciding import RowChoice, SnapshotPlan
-from ratoon.core.errors import DataUnfit, RatoonError, SettingInvalid
+from ratoon.core.errors import ChoiceInvalid, DataUnfit, RatoonError, SettingInvalid
 from ratoon.core.measuring import RowRange
 from ratoon.windows.choices_each import Held
 from ratoon.windows.judged import Floats
@@ -126,7 +126,8 @@ def chosen(
     The positions are None where there is no function, so that all rows are meant.
 
     Raises:
-        DataUnfit: the function is not there, it raised, or it returned something else.
+        DataUnfit: the function is not there, or it chose no row.
+        ChoiceInvalid: it raised, or it returned something else.
     """
     name = choice.function
     if name is None:
@@ -141,7 +142,7 @@ def chosen(
     except RatoonError:
         raise
     except Exception as error:  # the function is a person's own code
-        raise DataUnfit(f"{name} raised {type(error).__name__}: {error}") from error
+        raise ChoiceInvalid(f"{name} raised {type(error).__name__}: {error}") from error
     positions, weights = _read(name, answer, len(rows))
     if not len(positions):
         raise DataUnfit(f"{name} chose none of the {len(rows)} rows")
@@ -173,11 +174,11 @@ def _positions(name: str, found: Array, rows: int) -> Array:
     outside = (found < 0) | (found >= rows)
     if outside.any():
         told = f"{name} returned the position {found[outside][0]} of {rows} rows"
-        raise DataUnfit(told, hint="positions begin at 0; `ordinals` are numbers of the store")
+        raise ChoiceInvalid(told, hint="positions begin at 0; `ordinals` are numbers of the store")
     ordered = np.unique(found).astype(np.intp)
     if len(ordered) < len(found):
         hint = "a row that counts more than others has a larger weight: a number with a fraction"
-        raise DataUnfit(f"{name} returned the same position more than once", hint=hint)
+        raise ChoiceInvalid(f"{name} returned the same position more than once", hint=hint)
     return ordered
 
 
@@ -185,15 +186,15 @@ def _weighted(name: str, weights: Floats) -> tuple[Array, Floats]:
     wrong = ~(np.isfinite(weights) & (weights >= 0))
     if wrong.any():
         told = f"{name} gave row {int(wrong.argmax())} the weight {weights[wrong][0]}"
-        raise DataUnfit(told, hint="weights are finite and not below 0; 0 leaves a row out")
+        raise ChoiceInvalid(told, hint="weights are finite and not below 0; 0 leaves a row out")
     positions = np.flatnonzero(weights)
     return positions, weights[positions]
 
 
 def _check_one_each(name: str, what: str, got: int, rows: int) -> None:
     if got != rows:
-        raise DataUnfit(f"{name} returned {got} {what} for {rows} rows")
+        raise ChoiceInvalid(f"{name} returned {got} {what} for {rows} rows")
 
 
-def _unreadable(name: str, got: str, rows: int) -> DataUnfit:
-    return DataUnfit(f"{name} returned {got} for {rows} rows", hint=f"it returns {_ANSWERS}")
+def _unreadable(name: str, got: str, rows: int) -> ChoiceInvalid:
+    return ChoiceInvalid(f"{name} returned {got} for {rows} rows", hint=f"it returns {_ANSWERS}")

@@ -33,6 +33,7 @@ LARGEST = 2**63 - 1
 """The largest whole number that a column holds, and of the other sign."""
 
 _EARLIEST, _LATEST = np.datetime64("0001-01-01", "us"), np.datetime64("9999-12-31", "us")
+_OWN = (np.ndarray, list, tuple, range)  # what is no series of a library
 _NO_COLUMN = (str, bytes, bytearray, Mapping, AbstractSet)
 _WIDE = (nw.Int128, nw.UInt128)  # numpy has no such numbers
 
@@ -65,11 +66,11 @@ def listed(name: str, values: object) -> list[Any]:
     What is missing becomes None, but a NaN stays; a moment becomes a datetime64 in microseconds.
     """
     given: Any = values
-    if nw.dependencies.is_into_series(given):
-        given = nw.from_native(given, series_only=True).to_list()
-    elif isinstance(given, np.ndarray):
+    if isinstance(given, np.ndarray):
         given = given.tolist() if given.ndim else None
-    frame = nw.dependencies.is_into_dataframe(given)
+    elif not isinstance(given, _OWN) and nw.dependencies.is_into_series(given):
+        given = nw.from_native(given, series_only=True).to_list()
+    frame = not isinstance(given, _OWN) and nw.dependencies.is_into_dataframe(given)
     if frame or isinstance(given, _NO_COLUMN) or not isinstance(given, Iterable):
         raise ColumnKindMismatch(name, "a list, an array or a series of", type(values).__name__)
     return [_plain(value) for value in cast("Iterable[Any]", given)]
@@ -77,7 +78,8 @@ def listed(name: str, values: object) -> list[Any]:
 
 def _array(values: object) -> Array | None:
     """Return what can be read without a look at every value."""
-    if nw.dependencies.is_into_series(cast("Any", values)):
+    own = isinstance(values, _OWN)  # to ask whether it is a series takes longer than to read it
+    if not own and nw.dependencies.is_into_series(cast("Any", values)):
         return _from_series(nw.from_native(cast("Any", values), series_only=True))
     if isinstance(values, np.ma.MaskedArray) or not isinstance(values, np.ndarray):
         return None

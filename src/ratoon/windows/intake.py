@@ -24,7 +24,9 @@ from ratoon.core.schema import Column, Frame, Kind, Schema
 from ratoon.windows.columns import KINDS, LARGEST, read_column
 from ratoon.windows.rows import DTYPES, Array, Rows, missing
 
-_NO_SCHEMA = "a frame, a dict of columns, a list of dicts or an array with two dimensions"
+_NO_SCHEMA = (
+    "a frame, a dict of columns, a list of dicts, an array with two dimensions or one with fields"
+)
 
 
 def read_rows(data: object, schema: Schema | None = None, *, frame: Frame | None = None) -> Rows:
@@ -32,7 +34,8 @@ def read_rows(data: object, schema: Schema | None = None, *, frame: Frame | None
 
     Args:
         data: a pandas, polars or pyarrow frame, a dict of columns, a list of dicts, or an array
-            of shape (rows, columns), whose columns are named x0, x1, ….
+            of shape (rows, columns), whose columns are named x0, x1, …, or a structured one of
+            shape (rows,), whose columns are its fields.
         schema: what the rows must look like; their columns may come in any order.
         frame: the kind of frame that models are to be given; by default the kind of `data`.
 
@@ -131,10 +134,20 @@ def _frame_of(implementation: nw.Implementation) -> Frame:
 
 
 def _from_array(data: Array) -> dict[str, Array]:
+    if data.dtype.names is not None:
+        return _from_fields(data, data.dtype.names)
     if data.ndim != 2:  # noqa: PLR2004 - rows and columns
         message = f"an array of rows must have two dimensions, got {data.ndim}"
         raise RowsRefused(message)
     return _named((f"x{i}", data[:, i]) for i in range(data.shape[1]))
+
+
+def _from_fields(data: Array, names: Sequence[str]) -> dict[str, Array]:
+    """Read a structured array: a field is a column."""
+    if data.ndim != 1:
+        message = f"a structured array of rows must have one dimension, got {data.ndim}"
+        raise RowsRefused(message)
+    return _named((name, data[name]) for name in names)
 
 
 def _from_records(records: Sequence[Any]) -> dict[str, Array]:

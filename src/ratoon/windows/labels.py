@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import cast
+from typing import TypeAlias, cast
 
 import numpy as np
 
 from ratoon.core.errors import BatchEmpty, ValueForbidden
 from ratoon.windows.columns import LARGEST, listed
 from ratoon.windows.judged import Floats, Scalar, Target
+from ratoon.windows.label_column import LabelColumn
 
-Labels = tuple[Scalar, ...]
+Labels: TypeAlias = tuple[Scalar, ...] | LabelColumn
+"""Labels in order: a tuple, or, where many were read from tables, a column that reads like one."""
+
 _MANY_CLASSES = 20
 
 
-def read_labels(values: object, task: str | None = None) -> Labels:
+def read_labels(values: object, task: str | None = None) -> tuple[Scalar, ...]:
     """Read a batch of labels: a list, an array or a series of numbers, texts or truths.
 
     Raises:
@@ -67,7 +70,7 @@ def _float(value: float, row: int) -> float:
         raise ValueForbidden("label", "a number that fits a float", value, row) from error
 
 
-def infer_target(labels: Labels) -> Target:
+def infer_target(labels: tuple[Scalar, ...]) -> Target:
     """Tell the task from labels: texts, truths or few whole numbers are classes, others a number.
 
     >>> infer_target(("late", "on time", "late"))
@@ -86,11 +89,21 @@ def extended(target: Target, labels: Labels) -> Target:
     """Return `target` with the classes in `labels` that it does not know, behind its own."""
     if target.task == "regression":
         return target
-    new = tuple(dict.fromkeys(label for label in labels if label not in target.classes))
+    new = tuple(label for label in distinct(labels) if label not in target.classes)
     if not new:
         return target
     classes = target.classes + new
     return Target(task="binary" if len(classes) <= 2 else "multiclass", classes=classes)  # noqa: PLR2004
+
+
+def distinct(labels: Labels) -> list[Scalar]:
+    """Return the labels that stand there, each once, in the order in which they first do.
+
+    >>> distinct(("b", "a", "b"))
+    ['b', 'a']
+    """
+    found = labels.coded() if isinstance(labels, LabelColumn) else None
+    return list(dict.fromkeys(labels if found is None else found[0]))
 
 
 def encode(target: Target, labels: Labels) -> Floats:
@@ -98,6 +111,9 @@ def encode(target: Target, labels: Labels) -> Floats:
     if target.task == "regression":
         return np.array(labels, dtype=np.float64)
     index: Mapping[Scalar, int] = {label: i for i, label in enumerate(target.classes)}
+    found = labels.coded() if isinstance(labels, LabelColumn) else None
+    if found is not None:
+        return np.array([index[label] for label in found[0]], dtype=np.float64)[found[1]]
     return np.array([index[label] for label in labels], dtype=np.float64)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -24,6 +25,41 @@ class DelayState:
     newest_us: int | None = None  # the last arrival, microseconds since 1970
     cohorts: tuple[Cohort, ...] = ()  # predictions by event time, ascending
     parked: tuple[Cohort, ...] = ()  # labels without a prediction, by their arrival
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Arrivals:
+    """What arrived at one time: predictions, and labels with or without one.
+
+    A prediction that came together with its label, or after it, was never waited for, and says
+    nothing of delays. That is known by `joined_since`.
+
+    Args:
+        at: when it arrived.
+        predicted: event times of predictions, (rows,), datetime64.
+        joined: event times of the predictions that are labelled from now on, (labels,).
+        joined_since: when those predictions had arrived, (labels,); without it all of them
+            had been waited for.
+        parked: labels that came before their prediction.
+        released: when labels that had been parked had come, (labels,): they are no longer.
+
+    Raises:
+        LengthMismatch: there is not one `joined_since` a joined label.
+
+    """
+
+    at: datetime
+    predicted: Array | None = None
+    joined: Array | None = None
+    joined_since: Array | None = None
+    parked: int = 0
+    released: Array | None = None
+
+    def __post_init__(self) -> None:
+        """Check the lengths."""
+        labels = 0 if self.joined is None else len(self.joined)
+        if self.joined_since is not None and len(self.joined_since) != labels:
+            raise LengthMismatch("joined", labels, "joined_since", len(self.joined_since))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,33 +177,49 @@ class LabelDelays:
     ) -> DelayState:
         """Take in what arrived at one time; return the state after it.
 
-        A prediction that came together with its label, or after it, was never waited for, and
-        says nothing of delays. That is known by `joined_since`.
-
         Args:
             state: what was known before; it is not changed.
             at: when it arrived.
-            predicted: event times of predictions, (rows,), datetime64.
-            joined: event times of the predictions that are labelled from now on, (labels,).
-            joined_since: when those predictions had arrived, (labels,); without it all of them
-                had been waited for.
-            parked: labels that came before their prediction.
-            released: when labels that had been parked had come, (labels,): they are no longer.
+            predicted: as in `Arrivals`.
+            joined: as in `Arrivals`.
+            joined_since: as in `Arrivals`.
+            parked: as in `Arrivals`.
+            released: as in `Arrivals`.
 
         Raises:
             RowsRefused: a time is missing, or there is not one `joined_since` a joined label.
         """
-        now = micros(at)
-        newest = now if state.newest_us is None else max(now, state.newest_us)
-        cohorts = [*state.cohorts, *self._counted(_times(predicted, now), now, newest, "entered")]
-        times, since = _times(joined, now), _times(joined_since, now)
-        cohorts += self._counted(times, now, newest, "joined")
-        if joined_since is not None:
-            if len(since) != len(times):
-                raise LengthMismatch("joined", len(times), "joined_since", len(since))
-            cohorts += self._counted(times[self._unwaited(times, since, now)], now, newest, "born")
-        waiting = [*state.parked, *self._parked(np.full(parked, now), newest, "entered")]
-        waiting += self._parked(_times(released, now), newest, "joined")
+        came = Arrivals(
+            at=at,
+            predicted=predicted,
+            joined=joined,
+            joined_since=joined_since,
+            parked=parked,
+            released=released,
+        )
+        return self.steps(state, (came,))
+
+    def steps(self, state: DelayState, arrivals: Sequence[Arrivals], /) -> DelayState:
+        """Take in what arrived at several times, in any order: the same as step by step, faster.
+
+        Raises:
+            RowsRefused: a time is missing.
+        """
+        if not arrivals:
+            return state
+        moments = [micros(one.at) for one in arrivals]
+        newest = max(moments) if state.newest_us is None else max(*moments, state.newest_us)
+        both = list(zip(arrivals, moments, strict=True))
+        predicted = _together([(_times(one.predicted, now), now) for one, now in both])
+        joined = _together([(_times(one.joined, now), now) for one, now in both])
+        born = _together([(self._unwaited(one, now), now) for one, now in both])
+        cohorts = [*state.cohorts]
+        for kind, (times, nows) in (("entered", predicted), ("joined", joined), ("born", born)):
+            cohorts += counted(self.grid, times, self.grid.bins(nows - times), newest, kind)
+        parked = np.repeat(np.array(moments), [one.parked for one in arrivals])
+        released, _ = _together([(_times(one.released, now), now) for one, now in both])
+        waiting = [*state.parked, *self._parked(parked, newest, "entered")]
+        waiting += self._parked(released, newest, "joined")
         return DelayState(
             newest_us=newest,
             cohorts=regrouped(self.grid, cohorts, newest),
@@ -207,16 +259,24 @@ class LabelDelays:
         finest = duration("finest", self.finest) // timedelta(microseconds=1)
         return Grid(finest_us=finest, per_octave=self.per_octave, cohorts=self.cohorts)
 
-    def _counted(self, times: Micros, now: int, newest: int, kind: Kind) -> tuple[Cohort, ...]:
-        return counted(self.grid, times, self.grid.bins(now - times), newest, kind)
-
     def _parked(self, times: Micros, newest: int, kind: Kind) -> tuple[Cohort, ...]:
         return counted(self.grid, times, np.zeros_like(times), newest, kind)
 
-    def _unwaited(self, times: Micros, since: Micros, now: int) -> Array:
-        """Tell which labels came so soon after their prediction that it was never waited for."""
+    def _unwaited(self, one: Arrivals, now: int) -> Micros:
+        """Return the joined predictions whose label came so soon that it was never waited for."""
+        times = _times(one.joined, now)
+        if one.joined_since is None:
+            return times[:0]
         delays = self.grid.bins(now - times)
-        return (delays > 0) & (self.grid.bins(since - times) == delays)
+        since = _times(one.joined_since, now)
+        return times[(delays > 0) & (self.grid.bins(since - times) == delays)]
+
+
+def _together(parts: Sequence[tuple[Micros, int]]) -> tuple[Micros, Micros]:
+    """Return the times of all parts, and beside each the moment of its part."""
+    times = [part for part, _ in parts]
+    nows = np.repeat(np.array([now for _, now in parts]), [len(part) for part in times])
+    return np.concatenate(times), nows
 
 
 def _times(times: Array | None, now: int) -> Micros:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -33,7 +33,28 @@ class Pin:
     window: Window  # event time of the rows
     run_id: str | None = None  # the run that it was made for
     tables: Mapping[str, int] = field(default_factory=dict[str, int])  # version of each table
-    erased: int = 0  # rows that were erased since, at a person's wish: the digest is of all rows
+    gone: tuple[RowRange, ...] = ()  # of `rows` those erased since: the digest is of all rows
+
+    @property
+    def erased(self) -> int:
+        """How many of its rows were erased since, at a person's wish."""
+        return sum(len(part) for part in self.gone)
+
+
+def united(left: Sequence[RowRange], right: Sequence[RowRange]) -> tuple[RowRange, ...]:
+    """Return the ordinals that are in one of the two, or in both.
+
+    >>> united([RowRange(start=3, stop=5)], [RowRange(start=4, stop=6), RowRange(start=8, stop=9)])
+    (RowRange(start=3, stop=6), RowRange(start=8, stop=9))
+    """
+    found: list[RowRange] = []
+    for part in sorted((*left, *right), key=lambda part: part.start):
+        start, stop = part.start, part.stop
+        if found and start <= found[-1].stop:
+            before = found.pop()
+            start, stop = before.start, max(before.stop, stop)
+        found.append(RowRange(start=start, stop=stop))
+    return tuple(found)
 
 
 def ranges(ordinals: Array) -> tuple[RowRange, ...]:

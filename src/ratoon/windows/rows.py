@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratoon.core.schema import Kind, Schema
+from ratoon.windows.arrow import ArrowColumns
 
 Array: TypeAlias = NDArray[Any]
 
@@ -25,13 +26,18 @@ DTYPES: Mapping[Kind, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Rows:
-    """A batch of feature rows: one array a column, all of one length."""
+    """A batch of feature rows: one array a column, all of one length.
+
+    Of rows that were read from tables a column may be made an array when it is first asked for.
+    """
 
     schema: Schema
     columns: Mapping[str, Array]
 
     def __len__(self) -> int:
         """Count the rows."""
+        if isinstance(self.columns, ArrowColumns):
+            return self.columns.rows
         return len(next(iter(self.columns.values())))
 
     def take(self, index: NDArray[np.intp] | slice) -> Rows:

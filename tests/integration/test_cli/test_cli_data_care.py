@@ -178,7 +178,22 @@ def test_forget(run: Run, read: Read, home: Path, tmp_path: Path) -> None:
     [event] = read("events", "fraud", "--type", "ratoon.data.forgotten", "--home", home)
     assert event["data"]["reason"] == "request 42"
     text = run(*args, "--yes")
-    assert "Erased: 0 predictions, 0 labels" in text
+    assert "Erased: 0 rows, 0 labels" in text
+
+
+def test_forget_history(run: Run, read: Read, home: Path) -> None:
+    """A row of history is blamed and erased by its entry and its place there."""
+    args = ("--ids", "history-1-0", "--home", home)
+    blamed = read("data", "blame", "fraud", *args)
+    assert 1 in blamed["versions"]
+    assert [(part["start"], part["stop"]) for part in blamed["ordinals"]] == [(0, 1)]
+    found = read("data", "forget", "fraud", *args, "--yes")
+    assert found["erased"]["ids"] == ["history-1-0"]
+    assert (found["erased"]["rows"], found["erased"]["labels"]) == (1, 1)
+    assert 1 in found["versions"]
+    told = read("data", "sql", "fraud", "FROM labels WHERE id = 'history-1-0'", "--home", home)
+    assert told == []
+    assert "Of 1 id there was no row." in run("data", "forget", "fraud", *args, "--yes")
 
 
 def test_forget_what_waits(run: Run, read: Read, home: Path, tmp_path: Path, loop: Loop) -> None:

@@ -308,10 +308,19 @@ def test_feedback_on_nothing(run: Run, read: Read, home: Path, tmp_path: Path) -
     """Feedback on a prediction that the loop does not know is refused, and may come again."""
     path = to_csv(tmp_path / "f.csv", {"id": ["nobody", "none"], "rating": [1, 1]})
     told = run("feedback", "fraud", path, "--home", home, code=1)
-    assert "no prediction 'nobody', nor 1 other" in told
+    assert "prediction 'nobody', which is unknown (1 more of the batch too)" in told
     assert "send it again" in told
     found = read("feedback", "fraud", path, "--home", home, code=1)
     assert found["sources"][0]["again"] is True
+
+
+def test_a_database_that_does_not_answer(read: Read, run: Run, home: Path, tmp_path: Path) -> None:
+    """A source that cannot be opened is told, and may be read again later."""
+    args = ("label", "fraud", f"sqlite:///file:{tmp_path}/gone.db?mode=ro&uri=true")
+    args = (*args, "--query", "SELECT * FROM seen", "--home", home)
+    assert "cannot be opened: unable to open database file" in run(*args, code=1)
+    [one] = read(*args, code=1)["sources"]
+    assert (one["rows"], one["again"]) == (0, True)
 
 
 def test_a_loop_that_was_never_fitted(run: Run, tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from ratoon.cli import app
 from ratoon.core.versions import ModelVersion
 from ratoon.engine import Records
 from ratoon.stores.folder import FolderLock
@@ -126,9 +128,11 @@ def test_erased_rows(run: Run, read: Read, home: Path, target: str, records: Rec
     [row] = read("data", "sql", "fraud", query, "--home", home)
     run("data", "forget", "fraud", "--ids", row["id"], "--yes", "--home", home)
     again = read("reproduce", "fraud", champion.run_id, target, code=1)
-    assert again["erased"] == 1
-    text = run("reproduce", "fraud", champion.run_id, target, "--json", code=1)
-    assert '"same": false' in text
+    assert (again["erased"], again["same"], again["probed"]) == (1, False, 20)
+    args = ["reproduce", "fraud", champion.run_id, target]
+    text = CliRunner().invoke(app(), args, env={"COLUMNS": "80"}).stdout
+    assert text.startswith("Cannot be reproduced: 1 of its rows was erased since")
+    assert f"{again['rows'] + 1:,} rows, of which 1 erased since" in text
 
 
 def _stop(read: Read, home: Path, version: ModelVersion) -> int:

@@ -6,6 +6,7 @@ from ratoon.cli.data.diff import diff
 from ratoon.cli.data.export import export
 from ratoon.cli.data.forget import forget
 from ratoon.cli.data.labels import labels
+from ratoon.cli.data.prune import prune
 from ratoon.cli.data.quarantine import quarantine
 from ratoon.cli.data.release import release
 from ratoon.cli.data.show import show
@@ -19,6 +20,7 @@ __all__ = [
     "export",
     "forget",
     "labels",
+    "prune",
     "quarantine",
     "release",
     "show",

@@ -29,8 +29,9 @@ def forget(
 ) -> None:
     """Erase rows for good, and list what was trained on them.
 
-    Predictions, labels and feedback with these ids go from every file. What was trained on them
-    is listed; the models stay, as no model can be made to forget. Their
+    Predictions, labels and feedback with these ids go from every file; rows of history too, which
+    are called history-1-0, history-1-1, …, by their journal entry and their place in it. What was
+    trained on them is listed; the models stay, as no model can be made to forget. Their
     snapshots keep their digests, which are of all rows, and say how many are gone. No other
     process may run the loop meanwhile.
 
@@ -70,11 +71,11 @@ def _record(touched: Touched) -> dict[str, object]:
 def _tell(loop: str, named: tuple[str, ...], gone: Forgotten, touched: Touched) -> None:
     unknown = len(named) - len(gone.ids)
     showing.say(
-        f"Erased: {showing.counted(gone.rows, 'prediction')}, "
+        f"Erased: {showing.counted(gone.rows, 'row')}, "
         f"{showing.counted(gone.labels, 'label')}, {gone.feedback:,} of feedback."
     )
     if unknown:
-        showing.say(f"Of {showing.counted(unknown, 'id')} there was no prediction.")
+        showing.say(f"Of {showing.counted(unknown, 'id')} there was no row.")
     facts = told(loop, touched)
     showing.say("Trained on them, and kept:" if touched.runs else "No model was trained on them.")
     if touched.runs:

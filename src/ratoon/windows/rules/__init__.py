@@ -9,7 +9,7 @@ Nothing here reads or writes a file, or looks at a clock.
 """
 
 from ratoon.windows.rules.checking import Inferred, check, infer, renewed
-from ratoon.windows.rules.data import Dataset
+from ratoon.windows.rules.data import Dataset, Mask
 from ratoon.windows.rules.found import Finding, Findings
 from ratoon.windows.rules.pandera import to_pandera_code
 from ratoon.windows.rules.toml import from_text, to_text
@@ -23,6 +23,7 @@ __all__ = [
     "Finding",
     "Findings",
     "Inferred",
+    "Mask",
     "Tolerances",
     "check",
     "from_text",

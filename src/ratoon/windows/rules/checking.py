@@ -111,16 +111,19 @@ def check(
         raise BatchEmpty("the data to check")
     case = _case(rules, data)
     breaches = [*schema(case), *columns(case), *labels(case), *rows(case, now)]
-    aside = np.zeros(len(data), dtype=bool)
+    aside, left_out = np.zeros(len(data), dtype=bool), np.zeros(len(data), dtype=bool)
     for breach in breaches:
         if breach.aside is not None:
-            aside |= breach.aside
+            gone = aside if breach.lasts else left_out
+            gone |= breach.aside
     if released is not None:
         aside &= ~released
-    breaches += [*too_many(case, aside), *too_few(case, ~aside)]
+    left_out &= ~aside
+    breaches += [*too_many(case, aside), *too_few(case, ~aside & ~left_out)]
     return Findings(
         found=ordered(breaches),
         quarantine=aside,
+        left_out=left_out,
         blocked=any(breach.blocks for breach in breaches),
         version=rules.version,
         digest=rules.digest,

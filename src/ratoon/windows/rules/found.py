@@ -47,6 +47,7 @@ class Findings:
     blocked: bool  # whether even the other rows must not be trained on
     version: int  # of the rules
     digest: str
+    left_out: Mask  # (n,): good rows that this split of training and held-out rows cannot use
 
     @property
     def failed(self) -> bool:
@@ -56,7 +57,8 @@ class Findings:
     @property
     def passed(self) -> Mask:
         """The rows that may be trained on; none where the check is blocked."""
-        return np.zeros_like(self.quarantine) if self.blocked else ~self.quarantine
+        gone = self.quarantine | self.left_out
+        return np.zeros_like(gone) if self.blocked else ~gone
 
     def text(self) -> str:
         """Return a table for people, and a line on what follows."""
@@ -74,8 +76,11 @@ class Findings:
         rows, aside = len(self.quarantine), int(self.quarantine.sum())
         if self.blocked:
             return f"Nothing may be trained on these {rows:,} rows."
-        if aside:
-            return f"{aside:,} of {rows:,} rows are set aside."
+        told = [f"{aside:,} of {rows:,} rows are set aside."] if aside else []
+        if self.left_out.any():
+            told.append(f"{int(self.left_out.sum()):,} are left out of this training alone.")
+        if told:
+            return " ".join(told)
         return f"All {rows:,} rows may be trained on."
 
     def record(self) -> Mapping[str, Json]:
@@ -84,6 +89,7 @@ class Findings:
             "rules": {"version": self.version, "digest": self.digest},
             "blocked": self.blocked,
             "set_aside": int(self.quarantine.sum()),
+            "left_out": int(self.left_out.sum()),
             "found": to_json(self.found),
         }
 
@@ -103,6 +109,7 @@ class Breach:
 
     finding: Finding
     aside: Mask | None = None
+    lasts: bool = True  # whether they are set aside for good, or left out of this training alone
     groups: Mask | None = None  # (G + 1,): where, of a rule that compares groups
     blocks: bool = False  # nothing may be trained, whatever is set aside
 

@@ -126,9 +126,10 @@ def split(case: Case) -> list[Breach]:
 
 
 def entities(case: Case, named: Array | None) -> list[Breach]:
-    """Set aside training rows about an entity that held-out rows are about too.
+    """Leave out training rows about an entity that held-out rows are about too.
 
-    The held-out rows stay: they judge all candidates alike.
+    The held-out rows stay: they judge all candidates alike. The others are good rows, which
+    another split may train on.
     """
     held = case.data.held_out
     if named is None or held is None:
@@ -152,7 +153,7 @@ def entities(case: Case, named: Array | None) -> list[Breach]:
         rows=kept(both),
         count=count,
     )
-    return [Breach(finding=finding, aside=both if level == "fail" else None)]
+    return [Breach(finding=finding, aside=both if level == "fail" else None, lasts=False)]
 
 
 def too_few(case: Case, left: Mask) -> list[Breach]:

@@ -15,7 +15,7 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from ratoon.core.errors import SettingInvalid
+from ratoon.core.errors import RulesUnreadable, SettingInvalid
 from ratoon.core.times import EPOCH
 from ratoon.windows.rules.values import (
     RULES,
@@ -117,29 +117,35 @@ def to_text(rules: DataRules) -> str:
     return "\n".join(lines) + "\n"
 
 
-def from_text(text: str) -> DataRules:
+def from_text(text: str, source: str = "") -> DataRules:
     r"""Read rules that `to_text` wrote, and a person may have edited.
 
+    Args:
+        text: the rules as TOML.
+        source: the file that they stand in, to be named in an error.
+
     Raises:
-        SettingInvalid: naming the line and the name, where the text is no TOML, a name is unknown
+        RulesUnreadable: naming the line and the name, where the text is no TOML, a name is unknown
             or missing, or a value breaks its rule.
 
     >>> from_text("version = 1\nrows = 0")
     Traceback (most recent call last):
     ...
-    ratoon.core.errors.SettingInvalid: line 2: rows must be a whole number (an int) of at least 1,
+    ratoon.core.errors.RulesUnreadable: line 2: rows must be a whole number (an int) of at least 1,
     got 0
     """
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        line = re.search(r"at line (\d+)", str(error))
-        got = text.split("\n")[int(line[1]) - 1] if line else text[-40:]
-        raise SettingInvalid("the text of the rules", f"TOML ({error})", got) from error
-    places = _Places(text)
+        found = re.search(r"at line (\d+)", str(error))
+        line = int(found[1]) if found else None
+        got = text.split("\n")[line - 1] if line else text[-40:]
+        what = source or "the text of the rules"
+        raise RulesUnreadable(what, f"TOML ({error})", got, line=line) from error
+    places = _Places(text, source)
     found = table.pop("format", FORMAT)
     if found != FORMAT:
-        raise SettingInvalid(places.named(("format",)), f"{FORMAT}, as this Ratoon reads", found)
+        raise places.wrong(("format",), f"{FORMAT}, as this Ratoon reads", found)
     columns = _table(table.get("columns", {}), ("columns",), places)
     named = [_named(name, body, places) for name, body in columns.items()]
     return cast("DataRules", _made(DataRules, {**table, "columns": named}, (), places))
@@ -157,7 +163,8 @@ def _named(name: str, body: object, places: _Places) -> dict[str, Any]:
 class _Places:
     """Where in a text each name stands."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, source: str) -> None:
+        self._source = source
         self._lines: dict[tuple[str, ...], int] = {}
         table: tuple[str, ...] = ()
         last: tuple[str, ...] = ()
@@ -177,14 +184,13 @@ class _Places:
                 last, item = (*table, *path), 0
                 self._lines.setdefault(last, line)
 
-    def named(self, path: tuple[str, ...]) -> str:
-        """Return the name of a setting, with its line where that is known."""
-        name = ".".join(path)
-        for length in range(len(path), 0, -1):
-            line = self._lines.get(path[:length])
-            if line is not None:
-                return f"line {line}: {name}"
-        return name
+    def wrong(self, path: tuple[str, ...], rule: str, got: object) -> RulesUnreadable:
+        """Return the error of a setting, named with its file and its line where those are known."""
+        name = ".".join(path) or "the rules"
+        known = [self._lines.get(path[:length]) for length in range(len(path), 0, -1)]
+        line = next((found for found in known if found is not None), None)
+        at = self._source if line is None else f"{self._source}, line {line}".removeprefix(", ")
+        return RulesUnreadable(f"{at}: {name}" if at else name, rule, got, line=line)
 
 
 def _path(line: str) -> tuple[str, ...] | None:
@@ -204,7 +210,7 @@ def _path(line: str) -> tuple[str, ...] | None:
 
 def _table(value: object, path: tuple[str, ...], places: _Places) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise SettingInvalid(places.named(path), "a table", value)
+        raise places.wrong(path, "a table", value)
     return cast("dict[str, Any]", value)
 
 
@@ -216,11 +222,11 @@ def _made(kind: type[Any], table: Mapping[str, Any], path: tuple[str, ...], plac
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1) or list(known)
             rule = f"a name that rules have, such as {near[0]!r}"
-            raise SettingInvalid(places.named((*path, name)), rule, name)
+            raise places.wrong((*path, name), rule, name)
     for name, field in known.items():
         needed = field.default is MISSING and field.default_factory is MISSING
         if needed and name not in table:
-            raise SettingInvalid(places.named(path) or "the rules", f"told with {name!r}", None)
+            raise places.wrong(path, f"told with {name!r}", None)
     values = {
         name: _read(hints[name], value, (*path, name), places) for name, value in table.items()
     }
@@ -228,7 +234,7 @@ def _made(kind: type[Any], table: Mapping[str, Any], path: tuple[str, ...], plac
         return kind(**values)
     except SettingInvalid as error:
         at = (*path, *error.setting.split("."))
-        raise SettingInvalid(places.named(at), error.rule, error.got) from error
+        raise places.wrong(at, error.rule, error.got) from error
 
 
 def _read(hint: Any, value: Any, path: tuple[str, ...], places: _Places) -> Any:
@@ -239,7 +245,7 @@ def _read(hint: Any, value: Any, path: tuple[str, ...], places: _Places) -> Any:
         return _read(kinds[0], value, path, places) if len(kinds) == 1 else _scalar(value)
     if origin is tuple:
         if not isinstance(value, list):
-            raise SettingInvalid(places.named(path), "a list", value)
+            raise places.wrong(path, "a list", value)
         items = cast("list[Any]", value)
         named = [_name_of(item, i) for i, item in enumerate(items)]
         pairs = zip(named, items, strict=True)
@@ -267,12 +273,12 @@ def _plain(hint: Any, value: Any, path: tuple[str, ...], places: _Places) -> Any
         if isinstance(value, datetime):
             return _scalar(value)
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise SettingInvalid(places.named(path), "a number", value)
+            raise places.wrong(path, "a number", value)
         return float(value)
     if hint is int and (isinstance(value, bool) or not isinstance(value, int)):
-        raise SettingInvalid(places.named(path), "a whole number", value)
+        raise places.wrong(path, "a whole number", value)
     if hint is str and not isinstance(value, str):
-        raise SettingInvalid(places.named(path), "a text", value)
+        raise places.wrong(path, "a text", value)
     return value
 
 
