@@ -273,6 +273,17 @@ def test_regression_is_estimated_by_its_losses() -> None:
     assert any("on samples" in note for note in seen.notes)
 
 
+def test_classes_that_are_new_are_said(reference: dict[str, Any]) -> None:
+    """Rows of a class that was not there before are in no metric, and a drift of the labels."""
+    log = world(np.random.default_rng(18), 2000, 10, 2)
+    log["label"] = np.where(np.arange(2000) % 10 == 0, 7.0, log["label"])
+    seen = rt.monitor(log, reference, window=1000, joint=None)
+    assert ("label", "new categories") in {(d.newest.column, d.newest.aspect) for d in seen.now}
+    assert any(
+        note.startswith("200 of 2,000 labelled rows are in no metric") for note in seen.notes
+    )
+
+
 def test_joint_drift(reference: dict[str, Any]) -> None:
     """Columns that each look as before, and have another relation, are found together."""
     rng = np.random.default_rng(10)

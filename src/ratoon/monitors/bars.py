@@ -68,9 +68,9 @@ def _numbers(grid: NumberGrid, before: Floats, now: Floats) -> tuple[list[str], 
     for side in (before, now):
         total: Floats = np.cumsum(side)
         for share in (0.01, 0.99):
-            place = int(np.searchsorted(total, share * total[-1]))
+            place = int(np.count_nonzero(total < share * total[-1]))
             if total[-1]:
-                ends.append(float(edges[min(place, len(edges) - 1)]))
+                ends.append(grid.edges[min(place, len(edges) - 1)])
     inner = np.linspace(min(ends), max(ends), _BINS - 1)
     into = np.searchsorted(inner, np.append(edges, np.inf))
     counts = [np.bincount(into, weights=side, minlength=_BINS) for side in (before, now)]

@@ -115,7 +115,7 @@ class DriftMonitor:
         self, first: Reference, spans: Sequence[Span], changes: Sequence[Change], scale: float
     ) -> ColumnDrift:
         newest, name = changes[-1], changes[-1].column
-        when = self._onset(first, spans, name) if newest.drifted else None
+        when = self._onset(first, spans, changes) if newest.drifted else None
         starts = [span.window.start for span in spans]
         return ColumnDrift(
             newest=newest,
@@ -126,8 +126,16 @@ class DriftMonitor:
             weight=self.weights.get(name, 1.0) / scale,
         )
 
-    def _onset(self, first: Reference, spans: Sequence[Span], name: str) -> Onset:
-        return onset(first, name, [span.summary.columns[name] for span in spans], self.test.bins)
+    def _onset(self, first: Reference, spans: Sequence[Span], changes: Sequence[Change]) -> Onset:
+        """Return since when: not after the unbroken row of drifts that ends with the newest."""
+        run = len(changes)
+        while run > 0 and changes[run - 1].drifted:
+            run -= 1
+        windows = [span.window for span in spans]
+        by = windows.index(changes[run].measurement.window)
+        name, aspect = changes[-1].column, changes[-1].aspect
+        columns = [span.summary.columns[name] for span in spans]
+        return onset(first, name, columns, aspect, self.test.bins, by=by)
 
     def _scale(self, first: Reference) -> float:
         """Return the mean weight, so that weights are 1 on average."""

@@ -115,7 +115,7 @@ def judge(layout: Layout, base: Base, collected: Collected, how: Judgement, told
         slices=slices,
         joint=joint,
         bars=_bars(base, cuts, drifts),
-        notes=(*estimated.notes, *sliced),
+        notes=(*_unmeasured(layout, cuts), *estimated.notes, *sliced),
         by_time=collected.cut.by_time,
         rows=collected.rows,
     )
@@ -188,8 +188,8 @@ def _weights(layout: Layout, base: Base, given: Mapping[str, float]) -> Mapping[
         found = dict(weights_of(split_by(reference, columns, outputs)))
     if not any(found.values()) and not given:
         return {}
-    most = max((found | given).values())
-    found = {name: max(weight, _ALONE * most) for name, weight in found.items()} | given
+    most = max([*found.values(), *given.values()])
+    found = {**{name: max(weight, _ALONE * most) for name, weight in found.items()}, **given}
     return {**{name: most for name in layout.roles.watched if name not in features}, **found}
 
 
@@ -310,6 +310,20 @@ def _on(metric: Metric, judged: Judged | None, where: Slice, window: Window) -> 
         return None
     index = np.flatnonzero(where.mask(judged.features))
     return metric.measure(judged.take(index), window) if len(index) >= _LEAST_ON else None
+
+
+def _unmeasured(layout: Layout, cuts: Sequence[_Cut]) -> tuple[str, ...]:
+    """Say how many labelled rows are in no metric."""
+    label = layout.roles.label
+    if layout.target is None or label is None:
+        return ()
+    columns = [cut.part.summary.columns[label] for cut in cuts]
+    labelled = sum(column.rows - column.missing for column in columns)
+    left_out = labelled - sum(cut.part.labelled for cut in cuts)
+    if not left_out or not any(cut.part.labelled for cut in cuts):
+        return ()
+    why = "they have no output or score, or a class that the first rows do not have"
+    return (f"{left_out:,} of {labelled:,} labelled rows are in no metric: {why}.",)
 
 
 def _bars(base: Base, cuts: Sequence[_Cut], drifts: Drifts) -> dict[str, Bars]:

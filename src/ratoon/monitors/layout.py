@@ -116,9 +116,9 @@ class Layout:
 
     def _unlabelled(self, table: Any) -> NDArray[np.bool_]:
         if self.roles.label is None:
-            return np.ones(table.num_rows, dtype=bool)
-        found: NDArray[np.bool_] = table.column(self.roles.label).is_null().to_numpy()
-        return found
+            return np.ones(int(table.num_rows), dtype=bool)
+        gone: NDArray[np.bool_] = np.array(table.column(self.roles.label).is_null(), dtype=bool)
+        return gone
 
     def _scored(self, table: Any, target: Target) -> tuple[Scored, NDArray[np.bool_]]:
         scores = None

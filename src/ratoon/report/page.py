@@ -69,8 +69,8 @@ def _rendered(story: Story) -> str:
     index = indexed(story)
     drawn, numbers = chart(story, index), headline(story, index)
     style = _joined(_STYLES)
-    scripts = [_asset(name) for name in _SCRIPTS]
-    template = _environment().get_template("report.html")
+    scripts = [asset(name) for name in _SCRIPTS]
+    template = environment().get_template("report.html")
     return template.render(
         story=story,
         numbers=numbers,
@@ -89,7 +89,8 @@ def _rendered(story: Story) -> str:
     )
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return what renders the templates of this package."""
     environment = Environment(
         loader=PackageLoader("ratoon.report"),
         autoescape=True,
@@ -109,11 +110,12 @@ def _embedded(data: Json) -> str:
 
 def _policy(style: str, scripts: list[str]) -> str:
     """Return a content security policy that allows the page's own style and scripts alone."""
-    allowed = " ".join(_source(script) for script in scripts)
-    return f"default-src 'none'; style-src {_source(style)}; script-src {allowed}"
+    allowed = " ".join(source_of(script) for script in scripts)
+    return f"default-src 'none'; style-src {source_of(style)}; script-src {allowed}"
 
 
-def _source(text: str) -> str:
+def source_of(text: str) -> str:
+    """Return what a content security policy calls a text that it allows."""
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return f"'sha256-{digest}'"
 
@@ -127,8 +129,9 @@ def _left_out(index: Index) -> tuple[str, ...]:
 
 
 def _joined(names: tuple[str, ...]) -> str:
-    return "\n".join(_asset(name) for name in names)
+    return "\n".join(asset(name) for name in names)
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Return a file of the page's, as text."""
     return resources.files("ratoon.report").joinpath(name).read_text(encoding="utf-8")
