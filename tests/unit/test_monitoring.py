@@ -12,13 +12,12 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
 import ratoon as rt
 from ratoon.core.errors import BatchEmpty, RowsRefused, SettingInvalid
-from ratoon.engine import Monitoring, monitoring
+from ratoon.engine import Monitoring
 from ratoon.metrics import Accuracy, MedianAE
 
 START = np.datetime64("2026-01-01", "us")
@@ -379,34 +378,6 @@ def test_refusals() -> None:
         rt.monitor({"x": [datetime(2026, 1, 1, tzinfo=UTC)] * 10})
     with pytest.raises(RowsRefused, match="column 'z' is not there"):
         rt.monitor({"x": [1.0] * 10}, label="z")
-
-
-def test_large_reference_is_counted_whole(
-    monkeypatch: pytest.MonkeyPatch, reference: dict[str, Any], tmp_path: Path
-) -> None:
-    """Bins are made of the first rows of a large reference, counts and ranges of all of them."""
-    monkeypatch.setattr(monitoring, "_FIRST_BYTES", 1)
-    table = pa.Table.from_pandas(pd.DataFrame(reference), preserve_index=False)
-    parts = [table.slice(i, 1000) for i in range(0, 8000, 1000)]
-    log = world(np.random.default_rng(15), 4000, 10, 4, shift=0.8)
-    seen = rt.monitor(log, iter(parts), window="1d", joint=None)
-    assert seen.reference.rows == 8000
-    assert seen.explained == ("z",)
-    assert {drift.newest.column for drift in seen.drifts.columns} == {"z"}
-    assert any("first 1,000 of 8,000 rows" in note for note in seen.notes)
-    pq.write_table(table, tmp_path / "t.parquet")
-
-
-def test_stationary_log_has_no_drift() -> None:
-    """In a hundred windows of twenty columns from one distribution nothing is found."""
-    rng = np.random.default_rng(16)
-
-    def rows(size: int) -> dict[str, Any]:
-        return {f"x{i}": rng.normal(size=size) for i in range(20)}
-
-    seen = rt.monitor(rows(50_000), rows(20_000), window=500)
-    assert len(seen.windows) == 100
-    assert not seen.drifts.columns
 
 
 def test_windows_by_timedelta(reference: dict[str, Any]) -> None:

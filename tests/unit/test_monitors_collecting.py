@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import reduce
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import ratoon as rt
 from ratoon.monitors.collecting import LADDER, MOST_SHOWN, Collected, Cut, collect
 from ratoon.monitors.gathering import Gathering
 from ratoon.monitors.labelling import labels_in
@@ -142,3 +144,38 @@ def test_classes_are_the_same_in_any_form() -> None:
     assert target is not None
     assert (target.task, target.classes) == ("binary", ("2", "10"))
     assert as_texts(table.column("p")).to_pylist() == ["2", "10", "2"]
+
+
+def test_large_references_are_counted_whole() -> None:
+    """Bins are made of the first rows of a large reference, counts and ranges of all of them."""
+    rng = np.random.default_rng(0)
+    parts = [rows(rng, 500, 48) for _ in range(6)]
+    layout = layout_of(parts[0])
+    found = []
+    for most_bytes in (1, 1 << 20):
+        gathering = Gathering(layout, bins=20, most_bytes=most_bytes, sampled=100)
+        for part in parts:
+            gathering.add(layout.shaped(part))
+        found.append(gathering.done())
+    few, whole = found
+    assert (few.binned, whole.binned, few.rows, whole.rows) == (500, 3000, 3000, 3000)
+    assert few.span_us == whole.span_us
+    values = pa.concat_tables(parts).column("x").drop_null().to_numpy()
+    for base in found:
+        grid, column = (s["x"] for s in (base.reference.grids, base.reference.summary.columns))
+        assert (grid.least, grid.greatest) == (values.min(), values.max())
+        assert (column.rows, column.rows - column.missing) == (3000, len(values))
+    texts = [base.reference.summary.columns["c"].counts.tolist() for base in found]
+    assert texts[0] == texts[1]
+
+
+def test_stationary_log_has_no_drift() -> None:
+    """In a hundred windows of twenty columns from one distribution nothing is found."""
+    rng = np.random.default_rng(16)
+
+    def drawn(size: int) -> dict[str, Any]:
+        return {f"x{i}": rng.normal(size=size) for i in range(20)}
+
+    seen = rt.monitor(drawn(50_000), drawn(20_000), window=500)
+    assert len(seen.windows) == 100
+    assert not seen.drifts.columns
