@@ -11,7 +11,19 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ratoon import detectors, gates, metrics, rollouts, stores, testing, triggers, windows
+    from ratoon import (
+        detectors,
+        drift,
+        estimates,
+        gates,
+        metrics,
+        monitors,
+        rollouts,
+        stores,
+        testing,
+        triggers,
+        windows,
+    )
     from ratoon.core import errors
     from ratoon.engine import History, Loop, Monitoring, Predictions, ReplayReport, monitor, replay
     from ratoon.policies import Limits
@@ -32,9 +44,12 @@ _DOORS = {
 }
 _ROOMS = {
     "detectors": "ratoon.detectors",
+    "drift": "ratoon.drift",
+    "estimates": "ratoon.estimates",
     "errors": "ratoon.core.errors",
     "gates": "ratoon.gates",
     "metrics": "ratoon.metrics",
+    "monitors": "ratoon.monitors",
     "rollouts": "ratoon.rollouts",
     "stores": "ratoon.stores",
     "testing": "ratoon.testing",
@@ -66,10 +81,13 @@ __all__ = [
     "ReplayReport",
     "__version__",
     "detectors",
+    "drift",
     "errors",
+    "estimates",
     "gates",
     "metrics",
     "monitor",
+    "monitors",
     "replay",
     "rollouts",
     "stores",

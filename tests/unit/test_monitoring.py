@@ -389,3 +389,12 @@ def test_windows_by_timedelta(reference: dict[str, Any]) -> None:
     assert [w.name for w in seen.windows] == [
         f"2026-01-{day} {hour}:00" for day in (11, 12) for hour in ("00", "12")
     ]
+
+
+def test_labels_drift_without_any_output() -> None:
+    """Labels that become others are a drift, also in a log that has no output of a model."""
+    rng = np.random.default_rng(19)
+    before = {"x": rng.normal(size=1000), "label": (rng.random(1000) < 0.2).astype(float)}
+    log = {"x": rng.normal(size=2000), "label": (rng.random(2000) < 0.5).astype(float)}
+    seen = rt.monitor(log, before, window=1000, joint=None)
+    assert {drift.newest.column for drift in seen.now} == {"label"}

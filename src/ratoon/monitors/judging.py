@@ -125,9 +125,10 @@ def _cuts(layout: Layout, collected: Collected) -> list[_Cut]:
     """Return the windows in order, and whether their labels are in."""
     parts = [collected.parts[number] for number in sorted(collected.parts)]
     windows = [collected.cut.window(n, collected.parts[n]) for n in sorted(collected.parts)]
-    ripe = labels_in([p.labelled / p.rows for p in parts], _LATE)
-    if layout.target is None or layout.roles.label is None:
-        ripe = [False] * len(parts)
+    ripe = [False] * len(parts)
+    if layout.roles.label is not None:
+        labels = [part.summary.columns[layout.roles.label] for part in parts]
+        ripe = labels_in([1 - label.missing / label.rows for label in labels], _LATE)
     names = names_of(windows, by_time=collected.cut.by_time, every=collected.cut.every)
     return [
         _Cut(window=window, name=name, part=part, mature=mature)
