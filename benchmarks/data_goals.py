@@ -44,6 +44,8 @@ def _recording(part: _Part) -> Iterator[dict[str, Any]]:
 
 def _joining(part: _Part) -> Iterator[dict[str, Any]]:
     """Late labels with ids made by Ratoon, over a MERGE."""
+    if not part.get("Delta, MERGE"):
+        return
     ours, merge = part["Ratoon, ids made"], part["Delta, MERGE"]
     for kind in ("wall_s", "cpu_s"):
         ratio = ours[f"add_{kind}"] / merge[f"add_{kind}"]

@@ -48,7 +48,9 @@ def cut(image: Path, folder: Path, process: subprocess.Popen[bytes], copy: Path)
     """
     assert process.stdout
     said = b""
-    while select.select([process.stdout], [], [], 0)[0]:
+    waiting = select.poll()  # not select.select, which knows no descriptor beyond 1,023
+    waiting.register(process.stdout, select.POLLIN)
+    while waiting.poll(0):
         part = os.read(process.stdout.fileno(), 2**16)
         assert part, "the process ended by itself"
         said += part

@@ -9,6 +9,7 @@ from pathlib import Path
 import boto3
 import pyarrow as pa
 import pytest
+import requests
 from deltalake import DeltaTable, write_deltalake
 from moto.server import ThreadedMotoServer
 
@@ -22,6 +23,8 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server = ThreadedMotoServer(port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    # All of moto's servers of a process share what they hold.
+    requests.post(f"http://{host}:{port}/moto-api/reset", timeout=10)
     known = {
         "AWS_ENDPOINT_URL": f"http://{host}:{port}",
         "AWS_ALLOW_HTTP": "true",

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
+import requests
 from moto.server import ThreadedMotoServer
 
 from ratoon.core.errors import FileCorrupt, StoreUnreachable, StoreUnwritable, TableChanged
@@ -37,6 +38,8 @@ def options() -> Iterator[dict[str, str]]:
     server = ThreadedMotoServer(port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    # All of moto's servers of a process share what they hold.
+    requests.post(f"http://{host}:{port}/moto-api/reset", timeout=10)
     yield {
         "AWS_ENDPOINT_URL": f"http://{host}:{port}",
         "AWS_ALLOW_HTTP": "true",
@@ -206,6 +209,8 @@ def test_out_of_reach() -> None:
     server = ThreadedMotoServer(port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    # All of moto's servers of a process share what they hold.
+    requests.post(f"http://{host}:{port}/moto-api/reset", timeout=10)
     options = {
         "AWS_ENDPOINT_URL": f"http://{host}:{port}",
         "AWS_ALLOW_HTTP": "true",

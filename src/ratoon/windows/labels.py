@@ -74,7 +74,7 @@ def infer_target(labels: tuple[Scalar, ...]) -> Target:
     """Tell the task from labels: texts, truths or few whole numbers are classes, others a number.
 
     >>> infer_target(("late", "on time", "late"))
-    Target(task='binary', classes=('late', 'on time'))
+    Target(task='binary', classes=('late', 'on time'), levels=())
     """
     if all(isinstance(label, int | float) and not isinstance(label, bool) for label in labels):
         numbers = set(cast("tuple[float, ...]", labels))
