@@ -154,7 +154,7 @@ def test_balanced_accuracy_is_that_of_scikit_learn(rows: Judged) -> None:
     present = np.unique(labels)
     recalls = sk.recall_score(labels, outputs, labels=present, average=None, zero_division=0)
     same(metrics.BalancedAccuracy().measure(rows, WINDOW).value, np.mean(recalls))
-    if set(outputs) <= set(labels):  # else scikit-learn warns
+    if len(present) > 1 and set(outputs) <= set(labels):  # else scikit-learn warns
         expected = sk.balanced_accuracy_score(labels, outputs)
         same(metrics.BalancedAccuracy().measure(rows, WINDOW).value, expected)
 
