@@ -371,3 +371,15 @@ def test_steps_are_recorded_once(loop: rt.Loop) -> None:
     assert names == ["collect", "check", "prepare", "train", "evaluate", "gate", "register"]
     before = on_record(loop)
     assert before["runs"] == list(store_of(loop).runs())
+
+
+@pytest.mark.parametrize("answered", [5, 20, 100])
+def test_held_out_rows_may_be_of_the_history_in_part(answered: int) -> None:
+    """Rows that nobody has predicted are scored beside those that were, probabilities and all."""
+    loop = small()
+    loop.fit(numbers_of(0, 80), labels_of(0, 80))
+    loop.predict(numbers_of(80, 80 + answered), ids=ids_of(80, 80 + answered))
+    loop.label(ids_of(80, 80 + answered), labels_of(80, 80 + answered))
+    loop.retrain("a person wants it")
+    run = loop.runs()[-1]
+    assert (run.status, run.error) in {("testing", None), ("settled", None)}

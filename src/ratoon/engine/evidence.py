@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -13,11 +13,12 @@ from ratoon.core.measuring import RowRange
 from ratoon.core.schema import Schema
 from ratoon.engine.models import Models
 from ratoon.engine.scoring import aligned, score
+from ratoon.metrics.protocol import Metric, columns_read
 from ratoon.stores.protocol import Columns, LabelledRows
 from ratoon.windows.arrow import ArrowColumns
-from ratoon.windows.judged import Judged, Scored, Target, joined
+from ratoon.windows.judged import Judged, Scalar, Scored, Target, joined
 from ratoon.windows.labels import encode
-from ratoon.windows.rows import Array, Rows
+from ratoon.windows.rows import Array, Rows, concat, narrowed
 
 Read: TypeAlias = Callable[[RowRange], LabelledRows]
 """Returns labelled rows by their ordinals."""
@@ -34,11 +35,14 @@ class _Chunk:
 class Evidence:
     """Holds the labelled rows of the open window; each model scores each row once."""
 
-    def __init__(self, read: Read, models: Models, schema: Schema) -> None:
-        """Begin with no rows; `read` gives labelled ones."""
+    def __init__(
+        self, read: Read, models: Models, schema: Schema, metrics: Sequence[Metric]
+    ) -> None:
+        """Begin with no rows; `read` gives labelled ones, `metrics` may read their features."""
         self._read = read
         self._models = models
         self._schema = schema
+        self._columns = columns_read(metrics)
         self._chunks: list[_Chunk] = []
 
     def cover(self, rows: RowRange) -> None:
@@ -61,18 +65,35 @@ class Evidence:
         """Return covered rows as a version scored them."""
         values = [value for chunk in self._chunks for value in chunk.found.values]
         scored = joined([self._scored(chunk, version, target) for chunk in self._chunks])
-        index = self._index(rows)
-        labels = encode(target, tuple(values[index]))
-        return Judged(target=target, labels=labels, scored=aligned(scored.take(index), target))
+        return self._beside(scored, values, rows, target)
 
     def answered(self, rows: RowRange, target: Target) -> Judged:
         """Return covered rows as they were answered when they came, by whichever version."""
         parts = [recorded(chunk.found.columns, target) for chunk in self._chunks]
         scored = joined([part for part in parts if part is not None])
         values = [value for chunk in self._chunks for value in chunk.found.values]
+        return self._beside(scored, values, rows, target)
+
+    def _beside(
+        self, scored: Scored, values: Sequence[Scalar], rows: RowRange, target: Target
+    ) -> Judged:
+        """Return covered rows beside what was said of all that are covered."""
         index = self._index(rows)
-        labels = encode(target, tuple(values[index]))
-        return Judged(target=target, labels=labels, scored=aligned(scored.take(index), target))
+        return Judged(
+            target=target,
+            labels=encode(target, tuple(values[index])),
+            scored=aligned(scored.take(index), target),
+            features=self._features(index),
+        )
+
+    def _features(self, index: slice) -> Rows | None:
+        """Return the features that metrics read; None where they read none."""
+        if not self._columns:
+            return None
+        parts = (features(chunk.found.columns, self._schema) for chunk in self._chunks)
+        kept = [narrowed(part, self._columns) for part in parts]
+        found = [part for part in kept if part is not None]
+        return concat(found).take(index) if found else None
 
     def _index(self, rows: RowRange) -> slice:
         first = self._chunks[0].found.rows.start
@@ -85,16 +106,19 @@ class Evidence:
 
     def _score(self, found: LabelledRows, version: int, target: Target) -> Scored:
         """Take what the version answered when it served, and ask it about the other rows."""
-        served = recorded(found.columns, target)
-        others = found.columns.get("version", np.full(len(found.values), np.nan)) != version
-        if served is not None and not others.any():
+        by = found.columns.get("version", np.full(len(found.values), np.nan))
+        own, others = np.flatnonzero(by == version), np.flatnonzero(by != version)
+        served = recorded(_picked(found.columns, own), target) if len(own) else None
+        if served is not None and not len(others):
             return served
         model = self._models.of_version(version)
-        if served is None or others.all():
-            return score(model, features(found.columns, self._schema), target)
-        index = np.flatnonzero(others)
-        asked = score(model, features(found.columns, self._schema).take(index), target)
-        return _patched(served, asked, index)
+        rows = features(found.columns, self._schema)
+        if served is None:
+            return score(model, rows, target)
+        asked = score(model, rows.take(others), target)
+        if (served.scores is None) != (asked.scores is None):  # rows came without their scores
+            return score(model, rows, target)
+        return joined([served, asked]).take(np.argsort(np.concatenate([own, others])))
 
 
 def whole(found: LabelledRows) -> LabelledRows:
@@ -152,11 +176,7 @@ def recorded(columns: Columns, target: Target) -> Scored | None:
     return aligned(Scored(outputs=columns["output"], scores=scores), target)
 
 
-def _patched(served: Scored, asked: Scored, index: Array) -> Scored:
-    outputs = served.outputs.copy()
-    outputs[index] = asked.outputs
-    if served.scores is None or asked.scores is None:
-        return Scored(outputs=outputs)
-    scores = served.scores.copy()
-    scores[index] = asked.scores
-    return Scored(outputs=outputs, scores=scores)
+def _picked(columns: Columns, index: Array) -> Columns:
+    """Return what was answered to some of the rows."""
+    names = [name for name in columns if name == "output" or name.startswith("score:")]
+    return {name: columns[name][index] for name in names}
