@@ -19,9 +19,10 @@ from ratoon.core.events import Event
 from ratoon.core.measuring import Measurement, RowRange
 from ratoon.gates import Better
 from ratoon.metrics import MAE
-from ratoon.metrics.shift import summarise
 from ratoon.policies import Limits, Policy, PolicyState, Standing, Turn
+from ratoon.policies.state import References
 from ratoon.policies.turn import (
+    Compared,
     Complained,
     Grown,
     Labelled,
@@ -36,13 +37,17 @@ from ratoon.policies.turn import (
 from ratoon.rollouts import Direct
 from ratoon.triggers import AnyOf, On, Requested, Trigger
 from ratoon.windows import SinceChange
-from ratoon.windows.intake import read_rows
 from ratoon.windows.judged import Judged, Scored, Target
+from ratoon.windows.summaries.stored import few_bins, stored
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 FIRST_ROWS = 100
 NUMBER = Target(task="regression")
+REFERENCES = References(
+    inputs=stored(few_bins({"x": np.sin(np.arange(200.0))})),
+    outputs=stored(few_bins({"output": np.cos(np.arange(100.0))})),
+)
 
 
 def policy(trigger: Trigger[Any] | None = None, **changes: Any) -> Policy:
@@ -137,7 +142,7 @@ class World:
                 champion=champion,
                 held_out=held,
                 times=self.times(held),
-                reference=summarise(read_rows({"x": np.sin(np.arange(200.0))})),
+                references=REFERENCES,
             )
         )
 
@@ -185,10 +190,23 @@ class World:
         self.at += hours * HOUR
         return self.see(Ticked(at=self.at))
 
-    def predict(self, values: Iterable[float]) -> Turn:
-        rows = read_rows({"x": list(values)})
-        times = np.full(len(rows), np.datetime64(self.at.replace(tzinfo=None), "us"))
-        return self.see(Predicted(at=self.at, features=rows, times=times))
+    def predict(self, values: Iterable[float], answers: Iterable[float] = ()) -> Turn:
+        """Let the champion be asked about rows, and answer to as many of them."""
+        asked, answered = np.array(list(values)), np.array(list(answers))
+        inputs, outputs = self._referred({"x": asked}), self._referred({"output": answered})
+        seen = Predicted(at=self.at, rows=len(asked), inputs=inputs, outputs=outputs)
+        return self.see(seen)
+
+    def _referred(self, columns: dict[str, np.ndarray]) -> Compared | None:
+        """Put columns beside what the version that is champion was registered with."""
+        references = self.standings[self.champion].references
+        assert references is not None
+        kept = references.inputs if "x" in columns else references.outputs
+        rows = len(next(iter(columns.values())))
+        if kept is None or not rows:
+            return None
+        times = np.full(rows, np.datetime64(self.at.replace(tzinfo=None), "us"))
+        return Compared(columns=columns, times=times, reference=kept.opened())
 
     def complain(self, times: int = 1) -> None:
         for _ in range(times):

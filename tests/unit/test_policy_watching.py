@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ratoon.core.deciding import Hold, Rollback
@@ -11,6 +13,7 @@ from ratoon.core.events import (
     DATA_DRIFT,
     FEEDBACK,
     GUARD_BREACHED,
+    PREDICTION_DRIFT,
     PROMOTED,
     ROLLBACK_REQUESTED,
     ROLLED_BACK,
@@ -19,9 +22,11 @@ from ratoon.core.events import (
 from ratoon.core.measuring import RowRange
 from ratoon.gates import Untested
 from ratoon.policies import Limits
+from ratoon.policies.state import OpenWindow
 from ratoon.policies.turn import Judge, Promote, Register, Restore, Settle, Train
 from ratoon.rollouts import Direct
 from ratoon.triggers import DataDrift, Feedback, NewLabels, On, WorthIt
+from ratoon.windows.summaries.sparse import SparseColumn
 from tests.unit.policy_world import HOUR, START, World, level, world
 
 BETTER, WORSE = level(1.0, 0.1), level(1.0, 9.0)
@@ -82,7 +87,7 @@ def test_a_challenger_that_passes_becomes_champion() -> None:
     assert (event.type, event.subject) == (PROMOTED, "version 2")
     assert event.data["replaces"] == 1
     assert made.state.watch is not None
-    assert made.state.watch.replaced == made.standings[1]
+    assert made.state.watch.replaced == made.standings[1].bare()
 
 
 def test_a_good_promotion_is_watched_and_settled() -> None:
@@ -217,16 +222,49 @@ def test_inputs_are_measured_on_every_full_window() -> None:
     drifts = [e for e in made.events if e.type == DATA_DRIFT]
     assert len(drifts) == 1
     assert made.decisions[0].causes[0].event_id == drifts[0].id
-    assert (made.state.inputs.rows, made.state.inputs.counts) == (0, ())
+    assert made.state.asked == OpenWindow()
+
+
+def test_answers_are_measured_beside_the_inputs() -> None:
+    """Each side has its own windows; `DataDrift(of="outputs")` fires on the answers alone."""
+    made = world(BETTER, DataDrift(of="outputs"))
+    asked = np.sin(np.arange(60.0))
+    made.predict(asked, answers=[7.0] * 20)
+    assert (made.state.asked.rows, made.state.answered.rows) == (10, 20)
+    assert [(m.n, m.subject) for m in made.measurements] == [(25, "x"), (25, "x")]
+    made.predict(asked, answers=[7.0] * 30)
+    assert [m.subject for m in made.measurements[2:]].count("output") == 4  # and the range of each
+    (drift,) = [e for e in made.events if e.type == PREDICTION_DRIFT]
+    assert (drift.subject, made.decisions[0].causes[0].event_id) == ("output", drift.id)
+
+
+def test_a_window_that_is_larger_than_windows_are_now_is_closed_by_the_next_row() -> None:
+    """A loop that is opened again with a smaller `input_window` goes on with that."""
+    made = world(BETTER)
+    made.predict([0.5] * 20)
+    made.policy = replace(made.policy, input_window=8)
+    made.predict([0.5] * 10)
+    assert [m.n for m in made.measurements if m.metric == "jensen_shannon"] == [21, 8]
+    assert made.state.asked.rows == 1
+
+
+def test_a_window_that_was_counted_on_other_bins_starts_anew() -> None:
+    """Counts that cannot be of the reference's bins are dropped, and nothing is made of them."""
+    made = world(BETTER)
+    odd = OpenWindow(columns=(SparseColumn(places=(999,), counts=(3,)),), rows=3)
+    for other in (odd, OpenWindow(columns=(SparseColumn(),) * 2, rows=3)):
+        made.state = replace(made.state, asked=other)
+        made.predict([0.5] * 4)
+        assert made.state.asked.rows == 4
 
 
 def test_a_new_champion_begins_a_new_window_of_inputs() -> None:
     """Predictions that were counted on the bins of the old champion's data count no more."""
     made = world(BETTER, accept_if=Untested())
     made.predict([0.5] * 20)
-    assert made.state.inputs.rows == 20
+    assert made.state.asked.rows == 20
     made.tell("go")
-    assert (made.champion, made.state.inputs.rows, made.state.inputs.start) == (2, 0, None)
+    assert (made.champion, made.state.asked) == (2, OpenWindow())
     made.predict([0.5] * 24)
     assert made.measurements == []
     made.predict([0.5])

@@ -28,9 +28,16 @@ from ratoon.core.measuring import Detection, Measurement, RowRange, Window
 from ratoon.core.running import Run, Step
 from ratoon.core.schema import Column, Schema
 from ratoon.core.versions import Artifact, ModelVersion, Verdict
-from ratoon.metrics.shift import FeatureReference, InputReference
 from ratoon.policies import PolicyState
-from ratoon.policies.state import InputWindow, Reign, Standing, Training, Waiting, Watch
+from ratoon.policies.state import (
+    OpenWindow,
+    References,
+    Reign,
+    Standing,
+    Training,
+    Waiting,
+    Watch,
+)
 from ratoon.rollouts import WatchState
 
 ZONES = [UTC, timezone(timedelta(hours=-3, minutes=-30)), timezone(timedelta(hours=14))]
@@ -52,13 +59,12 @@ NOUNS: list[Any] = [
     Column,
     Detection,
     Event,
-    FeatureReference,
     Firing,
     Hold,
-    InputReference,
-    InputWindow,
     Measurement,
     ModelVersion,
+    OpenWindow,
+    References,
     Reign,
     Retrain,
     Rollback,
@@ -118,6 +124,8 @@ def typed(hint: Any) -> st.SearchStrategy[Any]:
         return st.sampled_from(kinds)
     if origin is Mapping:
         return st.dictionaries(st.text(max_size=5), typed(kinds[1]), max_size=3)
+    if origin is tuple and Ellipsis not in kinds:
+        return st.tuples(*map(typed, kinds))
     if origin is tuple:
         return st.lists(typed(kinds[0]), max_size=3).map(tuple)
     if is_dataclass(hint):

@@ -12,11 +12,20 @@ import numpy as np
 from ratoon.core import wire
 from ratoon.core.events import Event
 from ratoon.core.measuring import Measurement, RowRange, Window
+from ratoon.drift import Change
+from ratoon.drift.control import adjusted_together, strongest_first
 from ratoon.metrics import MAE, Accuracy
 from ratoon.metrics.protocol import Metric
-from ratoon.metrics.shift import Shift
 from ratoon.triggers import Fired, Trigger, View
-from ratoon.triggers.protocol import Happening, Heard, InputsClosed, LabelsClosed, TimePassed
+from ratoon.triggers.protocol import (
+    Happening,
+    Heard,
+    LabelsClosed,
+    PredictionsClosed,
+    Side,
+    TimePassed,
+)
+from ratoon.windows.summaries import reference_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -47,18 +56,34 @@ def closed(
     return LabelsClosed(window=window(i), measurements=found, losses=rows)
 
 
-def moved(i: int, shifts: Mapping[str, tuple[float, float]]) -> InputsClosed:
+def moved(
+    i: int, shifts: Mapping[str, tuple[float, float]], of: Side = "inputs"
+) -> PredictionsClosed:
     """The i-th window of predictions, with the distance and p-value of each feature."""
-    found = tuple(
-        Shift(
-            distance=Measurement(
+    found = [
+        Change(
+            aspect="distribution",
+            measurement=Measurement(
                 metric="jensen_shannon", window=window(i), value=d, n=100, subject=feature
             ),
+            before=None,
+            effect=d,
+            least=0.1,
             p_value=p,
+            adjusted=1.0,
+            rate=0.001,
         )
         for feature, (d, p) in shifts.items()
+    ]
+    columns = dict.fromkeys(shifts, np.arange(8.0))
+    reference = reference_of(columns)
+    return PredictionsClosed(
+        of=of,
+        window=window(i),
+        reference=reference,
+        summary=reference.summarise(columns),
+        changes=tuple(sorted(adjusted_together(found), key=strongest_first)),
     )
-    return InputsClosed(window=window(i), shifts=found)
 
 
 def heard(kind: str, subject: str | None = None, **data: Any) -> Heard:

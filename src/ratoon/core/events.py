@@ -13,6 +13,7 @@ from ratoon.core.wire import Json, to_json
 # What may cause a retraining.
 CONCEPT_DRIFT = "ratoon.drift.concept"
 DATA_DRIFT = "ratoon.drift.data"
+PREDICTION_DRIFT = "ratoon.drift.predictions"
 DEGRADED = "ratoon.performance.degraded"
 WORTH_IT = "ratoon.retraining.worthwhile"
 NEW_LABELS = "ratoon.labels.arrived"
@@ -33,6 +34,7 @@ DATA_FORGOTTEN = "ratoon.data.forgotten"
 EVENT_TYPES: Mapping[str, str] = {
     CONCEPT_DRIFT: "a detector found a change in a metric of the champion",
     DATA_DRIFT: "features are distributed otherwise than in the champion's training data",
+    PREDICTION_DRIFT: "the champion answers otherwise than it answered to its held-out rows",
     DEGRADED: "a metric of the champion crossed its threshold, absolute or relative",
     WORTH_IT: "the loss that a retraining would have avoided has reached its cost",
     NEW_LABELS: "so many labelled rows have come since the champion was trained",

@@ -25,12 +25,13 @@ from ratoon.deployers import Local, Traffic
 from ratoon.engine.carrying import carried_out
 from ratoon.engine.checking import check_judges
 from ratoon.engine.delays import DelayReader
-from ratoon.engine.evidence import Evidence, features
+from ratoon.engine.evidence import Evidence
 from ratoon.engine.models import Models
+from ratoon.engine.referring import Referring
 from ratoon.engine.training import Ports, Training
 from ratoon.policies import Policy, PolicyState, Standing, Turn, champions
 from ratoon.policies.state import Trial
-from ratoon.policies.turn import Complained, Grown, Labelled, Predicted, Seen, Ticked, Told
+from ratoon.policies.turn import Complained, Grown, Labelled, Seen, Ticked, Told
 from ratoon.stores.drafts import event_in
 from ratoon.stores.protocol import Entry, LabelledRows, Record, Saved
 from ratoon.windows.arrived import Arrived
@@ -54,8 +55,9 @@ class Conductor:
         self._ports = ports
         self._store = ports.store
         self.models = Models(ports.store, ports.vault, policy.loop)
-        self._evidence = Evidence(self._joined, self.models, schema)
+        self._evidence = Evidence(self._joined, self.models, schema, policy.metrics)
         self._delays = DelayReader(ports.store)
+        self._referring = Referring(ports.store, self.models, schema)
         self._newest: LabelledRows | None = None  # that were joined, read once for all who ask
         self._training = Training(ports, self.models, schema, policy.metrics, policy.train_on)
         self.deployer = Local()
@@ -164,8 +166,9 @@ class Conductor:
             case "history":
                 return [Grown(at=draft.at, rows=entry.joined.stop, first=entry.joined.start)]
             case "predictions":
-                rows = features(draft.columns, self.schema)
-                return [Predicted(at=draft.at, features=rows, times=draft.columns["time"])]
+                reign = self.state.reign
+                champion = None if reign is None else reign.standing.version
+                return [self._referring.predicted(draft, champion, self.target)]
             case "feedback":
                 negative: Any = draft.note["negative"]
                 return [Complained(at=draft.at)] * self._blamed([*negative])

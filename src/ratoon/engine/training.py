@@ -34,11 +34,11 @@ from ratoon.engine.models import Models
 from ratoon.engine.notifying import Notifier
 from ratoon.engine.pinning import pinned_at, usable
 from ratoon.engine.probing import answers
+from ratoon.engine.referring import references_of
 from ratoon.engine.scoring import aligned, grown, score
 from ratoon.engine.vetting import Vetted, Vetting
 from ratoon.executors import Executor, Trainer, TrainStep
-from ratoon.metrics.protocol import Metric
-from ratoon.metrics.shift import summarise
+from ratoon.metrics.protocol import Metric, columns_read
 from ratoon.policies import PolicyState
 from ratoon.policies import state as policy_state
 from ratoon.policies.turn import Reported
@@ -50,7 +50,7 @@ from ratoon.windows.choices_own import functions_of
 from ratoon.windows.judged import Floats, Judged, Target
 from ratoon.windows.labels import encode, extended
 from ratoon.windows.pins import Pin
-from ratoon.windows.rows import Rows
+from ratoon.windows.rows import Rows, narrowed
 
 _PROBED = 5  # rows that a new model must be able to score
 _ATTEMPTS = 3  # to train, where the process ends meanwhile: it may be the training that ends it
@@ -133,7 +133,8 @@ class Training:
             standing = state.reign.standing
             start = min(held_out.stop, max(held_out.start, standing.trained_rows))
             paired = RowRange(start=start, stop=held_out.stop)
-            evidence = Evidence(self._ports.store.labelled, self._models, self._schema)
+            labelled = self._ports.store.labelled
+            evidence = Evidence(labelled, self._models, self._schema, self._metrics)
             evidence.cover(held_out)
             champion = evidence.judged(paired, standing.version, challenger.target)
         read: dict[str, Json] = {"rows": to_json(held_out), "beside_champion": to_json(paired)}
@@ -147,7 +148,7 @@ class Training:
             champion=champion,
             held_out=held_out,
             times=whole(self._ports.store.labelled(held_out)).columns["time"],
-            reference=summarise(self._trained_on(run, plan, held_out, target)),
+            references=references_of(self._trained_on(run, plan, held_out, target), challenger),
         )
 
     def _trained_on(self, run: Run, plan: SnapshotPlan, held_out: RowRange, target: Target) -> Rows:
@@ -170,9 +171,13 @@ class Training:
     def _judged(self, model: Any, rows: RowRange, target: Target) -> Judged:
         found = whole(self._ports.store.labelled(rows))
         target = extended(target, found.values)
-        scored = score(model, features(found.columns, self._schema), target)
-        labels = encode(target, found.values)
-        return Judged(target=target, labels=labels, scored=aligned(scored, target))
+        table = features(found.columns, self._schema)
+        return Judged(
+            target=target,
+            labels=encode(target, found.values),
+            scored=aligned(score(model, table, target), target),
+            features=narrowed(table, columns_read(self._metrics)),
+        )
 
     def _submit(self, run: Run, plan: SnapshotPlan, target: Target) -> Run:
         """Collect, check and prepare the data, and begin a training on each choice of rows."""

@@ -24,7 +24,7 @@ from ratoon.policies import retraining
 from ratoon.policies.asking import ask
 from ratoon.policies.facts import event_of, fact
 from ratoon.policies.settings import Settings
-from ratoon.policies.state import InputWindow, Reign, Standing, Training, Trial, Waiting, Watch
+from ratoon.policies.state import OpenWindow, Reign, Standing, Training, Trial, Waiting, Watch
 from ratoon.policies.turn import (
     Fail,
     Judge,
@@ -71,7 +71,7 @@ def reported(settings: Settings, turn: Turn, seen: Reported) -> Turn:
         version=turn.state.versions + 1,
         trained_rows=seen.trained_rows,
         baseline=measure(settings, seen.challenger, window),
-        reference=seen.reference,
+        references=seen.references,
     )
     if turn.state.reign is None or seen.champion is None:
         verdict = _unopposed(standing)
@@ -98,7 +98,7 @@ def _put_on_trial(
         run_id=seen.run_id,
         version=standing.version,
         causes=training.causes,
-        standing=standing,
+        standing=standing.bare(),
         evidence=evidence,
     )
     if looked.verdict.outcome == "fail":
@@ -287,8 +287,14 @@ def _promote(
 def _enthrone(settings: Settings, turn: Turn, at: datetime, standing: Standing) -> Turn:
     """Start anew with another champion."""
     rows = turn.state.rows
-    reign = Reign(standing=standing, since=at, since_row=rows)
-    state = replace(turn.state, reign=reign, window_start=rows, inputs=InputWindow())
+    reign = Reign(standing=standing.bare(), since=at, since_row=rows)
+    state = replace(
+        turn.state,
+        reign=reign,
+        window_start=rows,
+        asked=OpenWindow(),
+        answered=OpenWindow(),
+    )
     return ask(settings, turn.now(state), at, triggers.Promoted())
 
 

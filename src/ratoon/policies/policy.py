@@ -9,7 +9,7 @@ from datetime import datetime
 from ratoon.core import wire
 from ratoon.core.deciding import Firing, SnapshotPlan
 from ratoon.core.events import REQUESTED, ROLLBACK_REQUESTED
-from ratoon.policies import champions, watching
+from ratoon.policies import champions, predictions, watching
 from ratoon.policies.facts import event_of
 from ratoon.policies.retraining import attempt, retrain
 from ratoon.policies.settings import Settings
@@ -69,7 +69,7 @@ class Policy(Settings):
                 grown = replace(turn.state, rows=rows, window_start=rows, first_row=first)
                 return turn.now(grown)
             case Predicted():
-                return watching.inputs(self, turn, seen)
+                return predictions.predicted(self, turn, seen)
             case Complained():
                 return watching.complaint(self, turn, seen.at)
             case Told() if seen.event.type == ROLLBACK_REQUESTED:

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from ratoon.core.deciding import Firing, SnapshotPlan
 from ratoon.core.measuring import Measurement
-from ratoon.metrics.shift import Counts, InputReference
 from ratoon.rollouts import WatchState
+from ratoon.windows.summaries.sparse import SparseColumn
+from ratoon.windows.summaries.stored import StoredReference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class References:
+    """What the predictions of a version are compared with while it is champion."""
+
+    inputs: StoredReference  # its training features
+    outputs: StoredReference | None = None  # what it answered to the rows held out from it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What is known of a version as champion: what it is compared with."""
+    """What is known of a version as champion: what it is compared with.
+
+    The references are stored with the version, once. A policy's state leaves them out, since it is
+    stored with every turn; they are shown to the policy with the predictions.
+    """
 
     version: int
     trained_rows: int  # ordinal after the last row of its snapshot
     baseline: tuple[Measurement, ...]  # its metrics on rows that it was not trained on
-    reference: InputReference | None  # its training features as counts
+    references: References | None = None
+
+    def bare(self) -> Standing:
+        """Return it as a policy remembers it: without references."""
+        return replace(self, references=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +51,10 @@ class Reign:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InputWindow:
-    """The open window of predictions."""
+class OpenWindow:
+    """The open window of predictions, on one side."""
 
-    counts: tuple[Counts, ...] = ()
+    columns: tuple[SparseColumn, ...] = ()  # in the order of the reference
     rows: int = 0
     start: datetime | None = None
     end: datetime | None = None
@@ -102,7 +119,8 @@ class PolicyState:
     rows: int = 0  # labelled rows taken in
     first_row: int = 0  # ordinal of the first row of the history that the loop begins with
     window_start: int = 0  # ordinal of the first row of the open window
-    inputs: InputWindow = InputWindow()
+    asked: OpenWindow = OpenWindow()  # of what was asked: the features
+    answered: OpenWindow = OpenWindow()  # of what the champion answered
     reign: Reign | None = None
     waiting: Waiting | None = None
     training: Training | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -9,11 +10,11 @@ from ratoon.core.deciding import Decision, Retrain
 from ratoon.core.events import Event
 from ratoon.core.measuring import Measurement, RowRange
 from ratoon.core.versions import Verdict
-from ratoon.metrics.shift import InputReference
-from ratoon.policies.state import PolicyState, Standing
+from ratoon.policies.state import PolicyState, References, Standing
 from ratoon.windows.arrived import Arrived
 from ratoon.windows.judged import Judged
-from ratoon.windows.rows import Array, Rows
+from ratoon.windows.rows import Array
+from ratoon.windows.summaries import Reference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +27,23 @@ class Grown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Compared:
+    """Columns of a batch, and what windows of them are compared with."""
+
+    columns: Mapping[str, Array]  # by name, each of shape (n,), n at least 1
+    times: Array  # event times, datetime64[us], shape (n,)
+    reference: Reference
+    rows: Array | None = None  # which rows of the batch these are, ascending; None for all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Predicted:
-    """Predictions were made."""
+    """Predictions were made; a side is None where there is nothing to compare it with."""
 
     at: datetime
-    features: Rows
-    times: Array  # event times, datetime64[us], shape (rows,)
+    rows: int
+    inputs: Compared | None = None  # the features
+    outputs: Compared | None = None  # of the rows that the champion answered, its answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -85,7 +97,7 @@ class Reported:
     champion: Judged | None = None  # on the last of them, those new to it; None for the first
     held_out: RowRange | None = None
     times: Array | None = None  # of the held-out rows
-    reference: InputReference | None = None
+    references: References | None = None
 
 
 Seen = Grown | Predicted | Labelled | Complained | Told | Ticked | Reported

@@ -9,16 +9,13 @@ from typing import Any
 import numpy as np
 
 from ratoon.core.events import Event
-from ratoon.core.measuring import RowRange, Window
-from ratoon.core.times import from_micros
+from ratoon.core.measuring import RowRange
 from ratoon.core.versions import Verdict
 from ratoon.gates.protocol import Looked
-from ratoon.metrics.shift import add, shifts, tally
 from ratoon.policies import champions, retraining
 from ratoon.policies.asking import ask
 from ratoon.policies.settings import Settings
-from ratoon.policies.state import InputWindow
-from ratoon.policies.turn import Labelled, Predicted, Turn
+from ratoon.policies.turn import Labelled, Turn
 from ratoon.rollouts import Seen as Watched
 from ratoon.rollouts import WatchState
 from ratoon.triggers import protocol as triggers
@@ -45,47 +42,6 @@ def complaint(settings: Settings, turn: Turn, at: datetime) -> Turn:
     turn = turn.now(replace(turn.state, reign=reign))
     rated = triggers.Rated(negative=reign.negative, predictions=reign.predictions)
     return ask(settings, turn, at, rated)
-
-
-def inputs(settings: Settings, turn: Turn, seen: Predicted) -> Turn:
-    """Count predictions, and measure the inputs whenever a window of them is full."""
-    reign, n = turn.state.reign, len(seen.features)
-    if reign is None:
-        return turn
-    reign = replace(reign, predictions=reign.predictions + n)
-    turn = turn.now(replace(turn.state, reign=reign))
-    start = 0
-    while start < n:
-        state = turn.state
-        if state.reign is None or state.reign.standing.reference is None:
-            return turn
-        reference, window = state.reign.standing.reference, state.inputs
-        stop = min(n, start + settings.input_window - window.rows)
-        piece = seen.features.take(slice(start, stop))
-        stamps = seen.times[start:stop].astype("datetime64[us]").astype("int64")
-        first, last = from_micros(int(stamps.min())), from_micros(int(stamps.max()) + 1)
-        window = InputWindow(
-            counts=add(window.counts, tally(reference, piece)),
-            rows=window.rows + stop - start,
-            start=first if window.start is None else min(window.start, first),
-            end=last if window.end is None else max(window.end, last),
-        )
-        turn = turn.now(replace(state, inputs=window))
-        if window.rows == settings.input_window:
-            turn = _inputs_full(settings, turn, seen.at, window)
-        start = stop
-    return turn
-
-
-def _inputs_full(settings: Settings, turn: Turn, at: datetime, full: InputWindow) -> Turn:
-    reign = turn.state.reign
-    if reign is None or reign.standing.reference is None or full.start is None or full.end is None:
-        return turn
-    window = Window(start=full.start, end=full.end)
-    found = shifts(reign.standing.reference, full.counts, window)
-    turn = turn.now(replace(turn.state, inputs=InputWindow()))
-    turn = turn.measured(*(shift.distance for shift in found))
-    return ask(settings, turn, at, triggers.InputsClosed(window=window, shifts=found))
 
 
 def labels(settings: Settings, turn: Turn, seen: Labelled) -> Turn:

@@ -168,6 +168,7 @@ _BY_TYPE: Mapping[str, Kind] = {
     events.CONCEPT_DRIFT: CONCEPT,
     events.DEGRADED: DEGRADED,
     events.DATA_DRIFT: DATA,
+    events.PREDICTION_DRIFT: DATA,
     events.NEW_LABELS: LABELS,
     events.FEEDBACK: FEEDBACK,
     events.WORTH_IT: WORTH,

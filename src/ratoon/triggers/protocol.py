@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 from ratoon.core.deciding import Firing
 from ratoon.core.events import Event
 from ratoon.core.measuring import Measurement, Window
+from ratoon.drift import Change
 from ratoon.metrics.protocol import Metric
-from ratoon.metrics.shift import Shift
 from ratoon.windows.judged import Floats
+from ratoon.windows.summaries import Reference, Summary
 
 S = TypeVar("S")
+Side: TypeAlias = Literal["inputs", "outputs"]
+"""Of predictions: the features, or what was answered to them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -26,12 +29,15 @@ class LabelsClosed:
     losses: Floats | None  # row losses of the first metric that has them
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InputsClosed:
-    """A window of predictions is full: how far each feature has moved."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PredictionsClosed:
+    """A window of predictions is full: what was asked, or what the champion answered."""
 
+    of: Side
     window: Window
-    shifts: tuple[Shift, ...]
+    reference: Reference  # the champion's training rows, or what it answered to held-out ones
+    summary: Summary  # of the window's rows, on the bins of the reference
+    changes: tuple[Change, ...]  # of all its columns, as `ratoon.drift.ColumnTest()` finds them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +81,9 @@ class Refused:
     causes: tuple[str, ...]  # the triggers that called for it
 
 
-Happening = LabelsClosed | InputsClosed | Heard | Rated | TimePassed | Promoted | Settled | Refused
+Happening = (
+    LabelsClosed | PredictionsClosed | Heard | Rated | TimePassed | Promoted | Settled | Refused
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
