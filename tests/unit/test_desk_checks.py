@@ -30,10 +30,12 @@ from ratoon.engine.checking import (
 )
 from ratoon.stores import MemoryStore, MemoryVault
 from ratoon.windows import Judged, Scored, Target
+from ratoon.windows.intake import read_rows
 
 TWO = Target(task="binary", classes=("no", "yes"))
 COUNTED = Target(task="binary", classes=(0, 1))
 NUMBER = Target(task="regression")
+ROWS = read_rows({"x": [1.0, 2.0], "city": ["Porto", "Faro"]})
 
 
 def test_ids_become_texts() -> None:
@@ -137,7 +139,7 @@ def policy(**settings: Any) -> Any:
 def test_usual_settings_fit_every_task(target: Target) -> None:
     """The defaults judge every task."""
     loop = rt.Loop("a", trainer=len, store=MemoryStore(), vault=MemoryVault())
-    check_settings(loop.policy(target), target)
+    check_settings(loop.policy(target), target, ROWS)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +154,7 @@ def test_usual_settings_fit_every_task(target: Target) -> None:
 def test_settings_for_another_task(settings: dict[str, Any]) -> None:
     """A metric of another task is refused wherever it stands, before there is a model."""
     with pytest.raises(SettingInvalid, match="the task of metric 'mae'"):
-        check_settings(policy(**settings), TWO)
+        check_settings(policy(**settings), TWO, ROWS)
 
 
 def test_judges_without_scores() -> None:
@@ -181,4 +183,4 @@ def test_a_metric_of_ones_own_may_need_more_rows() -> None:
         raise ValueError(f"{len(labels)} rows are too few")
 
     own = rt.metrics.Custom(name="own", function=needy, greater_is_better=False)
-    check_settings(policy(metrics=[own, rt.metrics.Brier()]), TWO)
+    check_settings(policy(metrics=[own, rt.metrics.Brier()]), TWO, ROWS)

@@ -151,3 +151,15 @@ def test_pairs_are_named() -> None:
     assert change.before == pytest.approx(0.94, abs=0.02)
     assert change.measurement.value == pytest.approx(-0.94, abs=0.02)
     assert change.effect == pytest.approx(change.before - change.measurement.value)
+
+
+def test_a_column_that_stands_still() -> None:
+    """A window in which a column has one value has no correlation with it, however sums round."""
+    rng = np.random.default_rng(5)
+    step = np.repeat([92.9, 93.9], 1000)
+    before = {"x": step, "y": 2 * step, "z": rng.normal(size=2000)}
+    still = {"x": np.full(951, 93.9), "y": np.full(951, 187.8), "z": rng.normal(size=951)}
+    reference = reference_of(before)
+    for kind in ("spearman", "pearson"):
+        sums = [products_of(reference, one, kind) for one in (before, still)]
+        assert Correlations().compare(*sums, WINDOW) == ()

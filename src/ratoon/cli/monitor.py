@@ -72,6 +72,18 @@ class Watching:
         str | None,
         typer.Option(metavar="TASK", help="binary, multiclass or regression.  [default: guessed]"),
     ] = None
+    labels: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Labels in a file of their own: ids, and what was true."),
+    ] = None
+    together: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TEST",
+            help="Look at all features together: classifier, correlations, mmd, pca, or none; may "
+            "be repeated.  [default: classifier, correlations]",
+        ),
+    ] = None
     query: Annotated[
         str | None, typer.Option(metavar="SQL", help="What to read, where LOG is a database.")
     ] = None
@@ -81,7 +93,7 @@ class Watching:
     fail_on_drift: Annotated[
         bool,
         typer.Option(
-            "--fail-on-drift", help="Exit with 1 where a column has drifted in the newest window."
+            "--fail-on-drift", help="Exit with 1 where something has drifted in the newest window."
         ),
     ] = False
 
@@ -117,6 +129,7 @@ def monitor(
     Example:
         ratoon monitor july.parquet --reference training.parquet
         ratoon monitor log.csv --window 1d --time at --label fraud --score p --html monitor.html
+        ratoon monitor log.parquet --labels labels.csv --id prediction_id
         ratoon monitor 'logs/*.parquet' --reference ref.parquet --fail-on-drift
         ratoon monitor log.parquet --json | jq '.drifts[].column'
     """
@@ -124,7 +137,7 @@ def monitor(
 
     settings = named.settings() | _how(watching)
     with moving(f"reading {Path(log).name}", "rows", lambda: rows_in(log)) as moved:
-        found = run(log, reference, progress=moved, **settings)
+        found = run(log, reference, labels=watching.labels, progress=moved, **settings)
     if watching.html is not None:
         found.save(watching.html)
     if common.json:
@@ -137,6 +150,8 @@ def monitor(
 
 def _how(watching: Watching) -> dict[str, Any]:
     found: dict[str, Any] = {"task": watching.task, "query": watching.query}
+    if watching.together:
+        found["joint"] = tuple(name for name in watching.together if name != "none")
     if watching.window is not None:
         rows = watching.window.replace("_", "")
         found["window"] = int(rows) if rows.isdigit() else watching.window
@@ -161,7 +176,7 @@ def _show(found: Monitoring, watching: Watching) -> None:
 
 
 def _show_drifts(found: Monitoring) -> None:
-    from ratoon.monitors.telling import because  # noqa: PLC0415 - slow to import
+    from ratoon.monitors.telling import because, together  # noqa: PLC0415 - slow to import
 
     names = ("Column", "Is", "What has changed", "How much", "Windows", "Since")
     columns = [
@@ -184,6 +199,10 @@ def _show_drifts(found: Monitoring) -> None:
         ]
         showing.say(f"\n{title}" + _more(len(rows)))
         showing.print_table(columns, rows[:_MOST], empty="")
+    if found.together:
+        showing.say("\nDrift of several columns together" + _more(len(found.together)))
+        for one in found.together[:_MOST]:
+            showing.say(f"  {together(one)}")
 
 
 def _show_metrics(found: Monitoring) -> None:

@@ -9,11 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from ratoon.core import settings
-from ratoon.core.errors import SettingInvalid
 from ratoon.core.measuring import Detection, Measurement
 from ratoon.detectors.lanes import Fields, Lanes, Track, held
 from ratoon.detectors.scanning import Bools, Floats, running
-from ratoon.detectors.steps import Onset, answer, drift, onset_of, stable, value_of
+from ratoon.detectors.steps import (
+    Onset,
+    answer,
+    check_confidences,
+    drift,
+    onset_of,
+    stable,
+    value_of,
+)
 
 _CUT = 1.0  # height of the statistic that is a drift
 _NUMBERS = (
@@ -97,12 +104,10 @@ class HDDMA(Lanes[HDDMAState]):
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        settings.share("drift_confidence", self.drift_confidence)
-        settings.share("warning_confidence", self.warning_confidence)
+        check_confidences(
+            drift_confidence=self.drift_confidence, warning_confidence=self.warning_confidence
+        )
         settings.positive("span", self.span)
-        if self.warning_confidence <= self.drift_confidence:
-            rule = f"above drift_confidence ({self.drift_confidence})"
-            raise SettingInvalid("warning_confidence", rule, self.warning_confidence)
 
     def init(self) -> HDDMAState:
         """Return the state before the first measurement."""

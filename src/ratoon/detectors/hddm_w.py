@@ -7,10 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from ratoon.core import settings
-from ratoon.core.errors import SettingInvalid
 from ratoon.core.measuring import Detection, Measurement
 from ratoon.detectors.scanning import Batch, Scans, in_blocks
-from ratoon.detectors.steps import Onset, answer, drift, onset_of, stable, value_of
+from ratoon.detectors.steps import (
+    Onset,
+    answer,
+    check_confidences,
+    drift,
+    onset_of,
+    stable,
+    value_of,
+)
 
 _CUT = 1.0  # height of the statistic that is a drift
 _HALF = 0.5  # height up to which it is no sign of a change
@@ -104,13 +111,11 @@ class HDDMW(Scans[HDDMWState]):
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        settings.share("drift_confidence", self.drift_confidence)
-        settings.share("warning_confidence", self.warning_confidence)
+        check_confidences(
+            drift_confidence=self.drift_confidence, warning_confidence=self.warning_confidence
+        )
         settings.share("weight", self.weight)
         settings.positive("span", self.span)
-        if self.warning_confidence <= self.drift_confidence:
-            rule = f"above drift_confidence ({self.drift_confidence})"
-            raise SettingInvalid("warning_confidence", rule, self.warning_confidence)
 
     def init(self) -> HDDMWState:
         """Return the state before the first measurement."""

@@ -10,10 +10,17 @@ from statistics import NormalDist
 import numpy as np
 
 from ratoon.core import settings
-from ratoon.core.errors import SettingInvalid
 from ratoon.core.measuring import Detection, Measurement
 from ratoon.detectors.scanning import Batch, Floats, Scans, in_blocks, running
-from ratoon.detectors.steps import Onset, answer, drift, error_of, onset_of, stable
+from ratoon.detectors.steps import (
+    Onset,
+    answer,
+    check_confidences,
+    drift,
+    error_of,
+    onset_of,
+    stable,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,11 +85,7 @@ class STEPD(Scans[STEPDState]):
     def __post_init__(self) -> None:
         """Check the settings."""
         settings.whole("window_size", self.window_size, least=2)
-        settings.share("alpha_drift", self.alpha_drift)
-        settings.share("alpha_warning", self.alpha_warning)
-        if self.alpha_warning <= self.alpha_drift:
-            rule = f"above alpha_drift ({self.alpha_drift})"
-            raise SettingInvalid("alpha_warning", rule, self.alpha_warning)
+        check_confidences(alpha_drift=self.alpha_drift, alpha_warning=self.alpha_warning)
 
     def init(self) -> STEPDState:
         """Return the state before the first measurement."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from ratoon.core import settings
+from ratoon.core.errors import SettingInvalid
 from ratoon.core.measuring import Detection, Measurement, Window
 
 Direction = Literal["up", "down"]
@@ -22,6 +24,22 @@ class Onset:
 
     start: datetime | None = None  # None where only rows are known: in a scan of an array
     row: int | None = None  # ordinal of its first labelled row, where rows are known
+
+
+def check_confidences(**named: float) -> None:
+    """Refuse the chances of a false drift and of a false warning that are none, or out of order.
+
+    Args:
+        named: that of a drift, then that of a warning, which is greater; each in (0, 1).
+
+    Raises:
+        SettingInvalid: which one.
+    """
+    for name, chance in named.items():
+        settings.share(name, chance)
+    (drift_name, drift_chance), (name, chance) = named.items()
+    if chance <= drift_chance:
+        raise SettingInvalid(name, f"above {drift_name} ({drift_chance})", chance)
 
 
 def onset_of(window: Window) -> Onset:

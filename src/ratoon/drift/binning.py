@@ -23,7 +23,7 @@ def coarser(grid: Grid, before: Floats, now: Floats, bins: int) -> tuple[Floats,
         return before, now
     middle = before.cumsum() - before / 2  # rows of the reference below the middle of each bin
     group = np.minimum(middle * bins / before.sum(), bins - 1).astype(int)
-    firsts = np.flatnonzero(np.diff(group, prepend=-1))
+    firsts = np.append(0, np.flatnonzero(group[1:] != group[:-1]) + 1)
     return np.add.reduceat(before, firsts), np.add.reduceat(now, firsts)
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-
-import numpy as np
+from dataclasses import dataclass, field
 
 from ratoon.core import settings
 from ratoon.core.measuring import Window
 from ratoon.drift.aspects import Limits, distribution_change, missing_change, unseen_change
 from ratoon.drift.binning import BINS
 from ratoon.drift.change import Change
-from ratoon.drift.control import benjamini_hochberg
+from ratoon.drift.control import adjusted_together, strongest_first
 from ratoon.drift.inflation import Inflation
 from ratoon.drift.pair import Pair
 from ratoon.windows.summaries import Reference, Summary
@@ -106,9 +104,7 @@ class ColumnTest:
                 )
             )
         ]
-        adjusted = benjamini_hochberg(np.array([change.p_value for change in found]))
-        judged = (replace(c, adjusted=float(a)) for c, a in zip(found, adjusted, strict=True))
-        return tuple(sorted(judged, key=lambda c: (not c.drifted, -c.strength, c.column)))
+        return tuple(sorted(adjusted_together(found), key=strongest_first))
 
     def _of_pair(self, pair: Pair) -> Iterator[Change]:
         if not pair.before.rows or not pair.now.rows:

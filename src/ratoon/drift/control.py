@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
+from ratoon.drift.change import Change
 from ratoon.windows.judged import Floats
+
+
+def adjusted_together(changes: Sequence[Change]) -> list[Change]:
+    """Return changes of one window as tests beside each other, in their order.
+
+    Their p-values are adjusted over all of them (Benjamini-Hochberg), so that the window has a
+    false alarm at all no more often than a single test would have.
+    """
+    adjusted = benjamini_hochberg(np.array([change.p_value for change in changes]))
+    return [replace(c, adjusted=float(a)) for c, a in zip(changes, adjusted, strict=True)]
+
+
+def strongest_first(change: Change) -> tuple[bool, float, str]:
+    """Return a key that sorts drifts first, and the strongest first."""
+    return not change.drifted, -change.strength, change.column
 
 
 def benjamini_hochberg(p_values: Floats) -> Floats:

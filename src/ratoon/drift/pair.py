@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -24,11 +24,12 @@ class Pair:
     now: ColumnSummary
     window: Window
     inflation: float = 1.0  # rows that are worth one, as they come in clumps that are alike
+    sizes: tuple[int, int] = field(init=False)  # rows that have a value, before and now
 
-    @property
-    def sizes(self) -> tuple[int, int]:
-        """Rows that have a value, of the reference and of the window."""
-        return self.before.rows - self.before.missing, self.now.rows - self.now.missing
+    def __post_init__(self) -> None:
+        """Count the rows once: many ask."""
+        sizes = tuple(int(side.counts[:-1].sum()) for side in (self.before, self.now))
+        object.__setattr__(self, "sizes", sizes)
 
     @property
     def unseen(self) -> tuple[int, int]:

@@ -142,6 +142,8 @@ def two_shares(before: float, rows: float, now: float, windows: float) -> float:
     >>> round(two_shares(150, 1000, 300, 1000), 6)
     0.0
     """
+    if before + now in (0, rows + windows):
+        return 1.0  # all rows are alike
     from scipy.stats import fisher_exact  # noqa: PLC0415 - slow to import
 
     least = min(before + now, rows + windows - before - now) * min(rows, windows)

@@ -13,17 +13,14 @@ from ratoon.core.errors import SettingInvalid
 from ratoon.core.measuring import Measurement, Window
 from ratoon.drift.aspects import Limits
 from ratoon.drift.change import Change
-from ratoon.drift.control import benjamini_hochberg
+from ratoon.drift.control import adjusted_together, strongest_first
 from ratoon.drift.multivariate.mmd import cross, discrepancy, median_distance
-from ratoon.drift.multivariate.sampling import Index, drawn, take
+from ratoon.drift.multivariate.sampling import LEAST, Index, check_sample, drawn, take
 from ratoon.drift.multivariate.separating import Marks, Scores, separability, separate
 from ratoon.windows.judged import Floats
 from ratoon.windows.summaries.summary import is_text
 
 __all__ = ["Example", "VectorTest", "Vectors", "vectors_of"]
-
-LEAST = 40
-"""Rows of a side, from which on it is judged."""
 
 _HASHED = 512  # numbers that a text becomes
 _PIECES = (2, 4)  # characters of the pieces of words that are hashed
@@ -103,11 +100,9 @@ class VectorTest:
             raise SettingInvalid("separability", "above 0.5 and below 1", self.separability)
         settings.positive("discrepancy", self.discrepancy)
         settings.positive("cosine", self.cosine)
-        settings.share("false_alarms", self.false_alarms)
-        settings.whole("rows", self.rows, least=LEAST)
         settings.whole("folds", self.folds, least=2)
         settings.whole("examples", self.examples, least=0)
-        settings.whole("seed", self.seed, least=0)
+        check_sample(rows=self.rows, seed=self.seed, false_alarms=self.false_alarms)
 
     def compare(self, reference: Any, now: Any, window: Window, subject: str) -> Vectors | None:
         """Return what was found; None where a side has fewer than 40 rows with a value.
@@ -131,8 +126,8 @@ class VectorTest:
         found = separate(np.concatenate([before, after]), marks, _learn, folds, rng)
         limits = Limits(least=self.separability, rate=self.false_alarms)
         told = separability(found, subject, window, limits)
-        changes = self._judged(told, *self._distances(before, after, window, subject))
-        vectors = Vectors(changes=changes)
+        three = adjusted_together((told, *self._distances(before, after, window, subject)))
+        vectors = Vectors(changes=tuple(sorted(three, key=strongest_first)))
         if not vectors.drifted:
             return vectors
         said = found.said
@@ -151,11 +146,6 @@ class VectorTest:
             discrepancy(found, subject, window, len(now), limits),
             _direction(before, now, subject, window, replace(limits, least=self.cosine)),
         )
-
-    def _judged(self, *changes: Change) -> tuple[Change, ...]:
-        adjusted = benjamini_hochberg(np.array([change.p_value for change in changes]))
-        judged = [replace(c, adjusted=float(a)) for c, a in zip(changes, adjusted, strict=True)]
-        return tuple(sorted(judged, key=lambda c: (not c.drifted, -c.strength)))
 
     def _examples(self, side: Any, places: Index, typical: Floats) -> tuple[Example, ...]:
         """Return the most typical rows, each text once."""

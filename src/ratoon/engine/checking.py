@@ -22,9 +22,11 @@ from ratoon.core.measuring import Window
 from ratoon.core.schema import Task
 from ratoon.core.times import EPOCH
 from ratoon.core.wire import to_json
+from ratoon.metrics.protocol import columns_read
 from ratoon.policies import Policy
 from ratoon.windows.judged import Judged, Scalar, Scored, Target
 from ratoon.windows.labels import Labels
+from ratoon.windows.rows import Rows, narrowed
 
 _LONGEST_SOURCE = 200  # characters
 _MADE_UP = 2  # rows that metrics are tried on
@@ -113,8 +115,13 @@ def checked_event(event: Event) -> Mapping[str, object]:
         raise SettingInvalid("event data", f"JSON ({error})", event.data) from error
 
 
-def check_settings(policy: Policy, target: Target) -> None:
+def check_settings(policy: Policy, target: Target, rows: Rows) -> None:
     """Refuse metrics, a gate or a rollout that do not fit the task, before there is a model.
+
+    Args:
+        policy: with the settings.
+        target: what is predicted.
+        rows: of the history, one at least.
 
     Raises:
         SettingInvalid: which one, and why.
@@ -125,7 +132,9 @@ def check_settings(policy: Policy, target: Target) -> None:
     scores = None if target.task == "regression" else np.full((_MADE_UP, width), 1 / width)
     zeros = np.zeros(_MADE_UP)
     said = Scored(outputs=zeros, scores=scores)
-    check_judges(policy, Judged(target=target, labels=zeros, scored=said))
+    read = narrowed(rows, columns_read(policy.metrics))
+    first = None if read is None else read.take(np.zeros(_MADE_UP, dtype=np.intp))
+    check_judges(policy, Judged(target=target, labels=zeros, scored=said, features=first))
 
 
 def check_judges(policy: Policy, judged: Judged) -> None:
@@ -134,7 +143,7 @@ def check_judges(policy: Policy, judged: Judged) -> None:
     A metric of a person's own may fail on a few rows for reasons of its own; that is no refusal.
 
     Raises:
-        MetricNeedsColumn: a metric needs scores that the answers do not have.
+        MetricNeedsColumn: a metric needs scores or features that the answers do not have.
         SettingInvalid: a metric does not fit the task, or there is none for the gate.
     """
     window = Window(start=EPOCH, end=EPOCH)

@@ -37,16 +37,18 @@ from ratoon.engine.checking import (
 from ratoon.engine.conductor import Conductor
 from ratoon.engine.counter import Counter, told
 from ratoon.engine.definition import Definition
+from ratoon.engine.evidence import features
 from ratoon.engine.results import Predictions
 from ratoon.engine.scoring import grown, score
 from ratoon.engine.training import Ports, probe
+from ratoon.metrics.protocol import columns_read
 from ratoon.policies import Policy
 from ratoon.stores.protocol import Columns, Draft, Receipt, Store
 from ratoon.stores.vault import Vault
 from ratoon.windows.intake import read_rows, read_times
 from ratoon.windows.judged import Judged, Scalar, Scored, Target
 from ratoon.windows.labels import decode, encode, extended, infer_target, read_labels
-from ratoon.windows.rows import Rows
+from ratoon.windows.rows import Rows, narrowed
 from ratoon.windows.snapshot import digest
 
 _Values: TypeAlias = tuple[Scalar, ...]
@@ -101,8 +103,11 @@ class Desk:
             probe(model, table, target)
             target = grown(target, model)
             said = score(model, table, target)
-            judged = Judged(target=target, labels=encode(target, values), scored=said)
-            check_judges(self._policy(target), judged)
+            policy = self._policy(target)
+            read = narrowed(table, columns_read(policy.metrics))
+            labelled = encode(target, values)
+            judged = Judged(target=target, labels=labelled, scored=said, features=read)
+            check_judges(policy, judged)
             conductor = self._with_history(table, values, times)
             conductor.take(model)
             return self._champion(conductor)
@@ -174,7 +179,10 @@ class Desk:
         )
         if scores is None:
             said = Scored(outputs=draft.columns["output"][:1])
-            one = Judged(target=conductor.target, labels=said.outputs, scored=said)
+            table = features(draft.columns, conductor.schema)
+            read = narrowed(table, columns_read(conductor.policy.metrics))
+            first = None if read is None else read.take(slice(0, 1))
+            one = Judged(target=conductor.target, labels=said.outputs, scored=said, features=first)
             check_judges(conductor.policy, one)
         receipt = self._taken(draft)
         return receipt if receipt.ids else replace(receipt, ids=draft.ids)
@@ -269,7 +277,7 @@ class Desk:
         table, values, target = self._history(rows, labels)
         moments = read_times(times, len(table), self._clock.now())
         policy = self._policy(target)
-        check_settings(policy, target)
+        check_settings(policy, target, table)
         note: dict[str, Json] = {"digest": digest(table, values)}
         columns = {**feature_columns(table), "time": moments}
         if self._is_new(columns, note["digest"]):

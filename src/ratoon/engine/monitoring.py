@@ -14,8 +14,10 @@ from ratoon.core import settings
 from ratoon.core.errors import BatchEmpty, SettingInvalid
 from ratoon.core.times import duration
 from ratoon.drift import ColumnTest
-from ratoon.drift.multivariate import ClassifierTest
+from ratoon.drift.multivariate import JointTest
+from ratoon.drift.multivariate.together import joint_test
 from ratoon.engine.monitor_columns import layout_of
+from ratoon.engine.monitor_labels import Labels
 from ratoon.engine.monitor_reading import first_part, tables
 from ratoon.metrics.protocol import Metric
 from ratoon.monitors.collecting import FEWEST_ROWS, LADDER, Collected, Cut, collect
@@ -36,6 +38,7 @@ _FIRST_BYTES = 192 << 20  # of a reference, of which bins are made
 _CELLS = 4_000_000  # rows in all samples, times their columns
 _SAMPLED = 20_000  # rows of the reference's sample
 _COUNTS = 60_000_000  # bins of all columns and windows
+_STUB = 0.25  # of the usual rows: a newest window with fewer is told of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +86,9 @@ class Monitor:
         against: what each window is compared with.
         weights: importance of features for the model; by default the share of the output's
             variance that each explains by itself.
-        joint: the test of all features of the newest window together; None for none.
+        joint: tests of all features together, or their names: "classifier", "correlations", "mmd",
+            "pca". Each looks at some thousand rows at most; None for none.
+        joint_windows: so many of the newest windows are looked at together.
         slices: whether to look for slices where the model is worse.
         estimates: whether to estimate metrics where labels lack.
         bins: of a column of numbers.
@@ -106,7 +111,8 @@ class Monitor:
     test: ColumnTest = field(default_factory=ColumnTest)
     against: Against = field(default_factory=Fixed)
     weights: Mapping[str, float] = field(default_factory=dict[str, float], hash=False)
-    joint: ClassifierTest | None = field(default_factory=lambda: ClassifierTest(rows=2000))
+    joint: str | JointTest | Sequence[str | JointTest] | None = ("classifier", "correlations")
+    joint_windows: int = 1
     slices: bool = True
     estimates: bool = True
     bins: int = 200
@@ -118,34 +124,56 @@ class Monitor:
         if self.task is not None:
             settings.one_of("task", self.task, ("binary", "multiclass", "regression"))
         _cut_of(self.window, by_time=True)
+        self._drift()
 
     def run(
-        self, log: object, reference: object = None, *, progress: Moved | None = None
+        self,
+        log: object,
+        reference: object = None,
+        *,
+        labels: object = None,
+        progress: Moved | None = None,
     ) -> Monitoring:
         """Compare a log with a reference; see `ratoon.monitor`."""
+        known = None if labels is None else Labels(tables(labels), self._told())
         given = tables(log, self.query)
+        if known is not None:
+            given = known.joined(given, "log")
         if reference is None:
             first, given, source = first_part(given)
             base_tables: Iterator[Table] = iter(first)
         else:
             base_tables, source = tables(reference), "as given"
+            if known is not None:
+                base_tables = known.joined(base_tables, None)
         before, base_tables = _peeked(base_tables, "the reference")
         after, given = _peeked(given, "the log")
-        layout, notes = layout_of(before, after, self._told(), self.task, self.metrics)
+        told = self._told() if known is None else known.roles
+        layout, notes = layout_of(before, after, told, self.task, self.metrics)
         base = self._base(layout, base_tables)
         collected = self._collected(layout, base, given, progress)
         how = Judgement(
-            drift=DriftMonitor(test=self.test, against=self.against),
-            joint=self.joint,
+            drift=self._drift(),
             slices=self.slices,
             estimates=self.estimates,
             weights=self.weights,
         )
         found = judge(layout, base, collected, how, source)
-        every = (*notes, *_said(self, base, collected, reference, layout), *found.notes)
+        said = _said(self, base, collected, reference, layout)
+        every = (*notes, *(known.told() if known is not None else ()), *said, *found.notes)
         body: dict[str, Any] = {name: getattr(found, name) for name in Findings.__slots__}
         body["notes"] = every
         return Monitoring(**body)
+
+    def _drift(self) -> DriftMonitor:
+        given = self.joint or ()
+        named = (given,) if isinstance(given, str) or not isinstance(given, Sequence) else given
+        return DriftMonitor(
+            test=self.test,
+            against=self.against,
+            joint=tuple(joint_test(one) for one in named),
+            joint_windows=self.joint_windows,
+        )
 
     def _told(self) -> Roles:
         scores = (self.scores,) if isinstance(self.scores, str) else tuple(self.scores or ())
@@ -192,6 +220,7 @@ def monitor(
     log: object,
     reference: object = None,
     *,
+    labels: object = None,
     progress: Moved | None = None,
     **given: Any,
 ) -> Monitoring:
@@ -211,6 +240,8 @@ def monitor(
             iterator of frames.
         reference: the same: training or validation rows, or a good month. By default the first
             fifth of the log; of a large log, a fifth of its first million rows.
+        labels: the same, where labels come in a table of their own: a column of ids and one of
+            labels, which are held in memory and joined to the rows of log and reference.
         progress: called with the number of rows that have been read.
         given: the settings of `ratoon.engine.Monitor`, as ``label="y"``, ``window="1d"``.
 
@@ -229,7 +260,7 @@ def monitor(
     >>> found.drifted, found.explained
     (True, ('age',))
     """
-    return Monitor(**given).run(log, reference, progress=progress)
+    return Monitor(**given).run(log, reference, labels=labels, progress=progress)
 
 
 def _cut_of(window: str | timedelta | int | None, *, by_time: bool) -> Cut:
@@ -271,8 +302,15 @@ def _said(
         yield f"Bins of numbers were made of the first {base.binned:,} of {base.rows:,} rows."
     if collected.timeless:
         yield f"{collected.timeless:,} rows have no time, and are in no window."
-    largest = max(part.rows for part in collected.parts.values())
-    if largest > collected.sampled and (layout.target is not None or asked.joint is not None):
+    sizes = [part.rows for _, part in sorted(collected.parts.items())]
+    usual = sorted(sizes)[len(sizes) // 2]
+    if sizes[-1] < _STUB * usual:
+        yield (
+            f"The newest window has {sizes[-1]:,} rows, where windows usually have {usual:,}: what "
+            "has changed may not be seen in it yet."
+        )
+    largest = max(sizes)
+    if largest > collected.sampled and (layout.target is not None or asked.joint):
         yield (
             f"Slices, estimates and the test of all features together look at up to "
             f"{collected.sampled:,} rows of a window, and {len(base.sample):,} of the reference."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from ratoon.core.measuring import Measurement, Window
@@ -13,6 +14,9 @@ class Metric(Protocol):
 
     A metric is its settings: a frozen value that can be printed, compared and hashed. It keeps no
     state, so the same rows give the same measurement live and in replay.
+
+    A metric that reads features of the rows names them, in an attribute ``columns`` (a tuple of
+    names): a loop hands those in, and no others.
     """
 
     @property
@@ -62,3 +66,13 @@ class Metric(Protocol):
     def bound(self, target: Target, /) -> float | None:
         """Return the largest loss that a row can have, the least being 0; None if unbounded."""
         ...
+
+
+def columns_read(metrics: Iterable[Metric]) -> tuple[str, ...]:
+    """Return the features that metrics read.
+
+    >>> columns_read([])
+    ()
+    """
+    read: list[tuple[str, ...]] = [getattr(metric, "columns", ()) for metric in metrics]
+    return tuple(dict.fromkeys(name for names in read for name in names))

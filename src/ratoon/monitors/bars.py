@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ratoon.monitors.findings import Bars
 from ratoon.windows.judged import Floats
-from ratoon.windows.summaries import CategoryGrid, NumberGrid, Reference, Summary
+from ratoon.windows.summaries import CategoryGrid, ColumnSummary, NumberGrid, Reference, Summary
 
 _BINS = 12  # of equal width, between the outer hundredths of both sides
 _NAMED = 10  # categories
@@ -23,11 +25,19 @@ def bars_of(reference: Reference, name: str, now: Summary) -> Bars:
     (('1', '2', 'missing'), (0.25, 0.5, 0.25), (0.5, 0.5, 0.0))
     """
     grid = reference.grids[name]
-    sides = [s.columns[name].counts.astype(float) for s in (reference.summary, now)]
+    columns = [summary.columns[name] for summary in (reference.summary, now)]
+    sides = [column.counts.astype(float) for column in columns]
     if isinstance(grid, CategoryGrid):
-        names, before, after = _categories(grid, sides[0], sides[1])
+        names, before, after = _categories(*_with_new(grid, columns))
     else:
         names, before, after = _numbers(grid, sides[0], sides[1])
+        beyond = [column.outside for column in columns]
+        if len(names) == 1 and any(beyond):
+            names = [*names, "others"]
+            before, after = (
+                np.array([side[0] - out, out], dtype=np.float64)
+                for side, out in zip((before, after), beyond, strict=True)
+            )
     gone = sides[0][-1], sides[1][-1]
     if any(gone):
         names = [*names, "missing"]
@@ -40,15 +50,29 @@ def _shares(counts: Floats) -> tuple[float, ...]:
     return tuple(float(round(share, 6)) for share in counts / total)
 
 
+def _with_new(
+    grid: CategoryGrid, columns: Sequence[ColumnSummary]
+) -> tuple[tuple[str, ...], Floats, Floats]:
+    """Return the categories of either side, new ones by their own names, and the counts."""
+    new = [dict(column.others) if grid.whole else {} for column in columns]
+    fresh = list(dict.fromkeys(name for tally in new for name in tally))
+    sides: list[Floats] = []
+    for column, tally in zip(columns, new, strict=True):
+        counts, rows = column.counts.astype(float), [float(tally.get(name, 0)) for name in fresh]
+        rest = [counts[-2] - sum(rows), counts[-1]]
+        sides.append(np.concatenate([counts[:-2], rows, rest]))
+    return (*grid.categories, *fresh), sides[0], sides[1]
+
+
 def _categories(
-    grid: CategoryGrid, before: Floats, now: Floats
+    categories: Sequence[str], before: Floats, now: Floats
 ) -> tuple[list[str], Floats, Floats]:
     """Name the categories that are commonest on either side, and count the others together."""
     shares = [side[:-2] / (side[:-1].sum() or 1.0) for side in (before, now)]
     kept = np.argsort(-np.maximum(shares[0], shares[1]), kind="stable")[:_NAMED]
     kept = kept[np.argsort(-before[kept], kind="stable")]
     rest = [float(side[:-1].sum() - side[kept].sum()) for side in (before, now)]
-    names = [_short(grid.categories[int(i)]) for i in kept]
+    names = [_short(categories[int(i)]) for i in kept]
     if any(rest):
         return [*names, "others"], np.append(before[kept], rest[0]), np.append(now[kept], rest[1])
     return names, before[kept], now[kept]
@@ -83,7 +107,7 @@ def _numbers(grid: NumberGrid, before: Floats, now: Floats) -> tuple[list[str], 
 def _named(grid: NumberGrid, edges: Floats) -> list[str]:
     """Name the bins of few values by them, where that can be told."""
     if not len(edges):
-        return ["any value"]
+        return [f"{grid.least:g}" if grid.least == grid.greatest else "any value"]
     whole = np.floor(edges) + 0.5
     if np.allclose(edges, whole) and np.isfinite(grid.least):
         firsts = [grid.least, *np.ceil(edges)]

@@ -81,7 +81,6 @@ class Findings:
     roles: Mapping[str, str]  # of each watched column: input, output, score or label
     metrics: tuple[MetricFound, ...] = ()
     slices: tuple[SliceFound, ...] = ()
-    joint: Joint | None = None  # of the features of the newest window together
     bars: Mapping[str, Bars] = field(default_factory=dict[str, Bars])  # of columns that drifted
     notes: tuple[str, ...] = ()  # what was guessed, sampled, left out
     by_time: bool = True
@@ -89,8 +88,21 @@ class Findings:
 
     @property
     def drifted(self) -> bool:
-        """Whether a column has drifted in the newest window in which it could be judged."""
-        return any(drift.now for drift in self.drifts.columns)
+        """Whether a column has drifted, in the newest window in which it could be judged.
+
+        Or several together, in the newest window.
+        """
+        return any(drift.now for drift in self.drifts.columns) or bool(self.together)
+
+    @property
+    def joint(self) -> tuple[Joint, ...]:
+        """What was found of the features of the newest window together, drifts first."""
+        return self.drifts.joint
+
+    @property
+    def together(self) -> tuple[Joint, ...]:
+        """The drifts of several features of the newest window together."""
+        return tuple(one for one in self.joint if one.drifted)
 
     @property
     def now(self) -> tuple[ColumnDrift, ...]:
@@ -120,12 +132,16 @@ class Findings:
             "drifted": self.drifted,
             "explained": list(self.explained),
             "drifts": [self._drift(drift) for drift in self.drifts.columns],
-            "joint": None if self.joint is None else _plain(self.joint),
+            "joint": [_joint(one) for one in self.joint],
             "metrics": [_plain(metric) for metric in self.metrics],
             "slices": [_slice(seen) for seen in self.slices],
             "windows": [_plain(window) for window in self.windows],
             "timeline": [
-                {"window": self.name_of(step.window), "changes": [_change(c) for c in step.changes]}
+                {
+                    "window": self.name_of(step.window),
+                    "changes": [_change(change) for change in step.changes],
+                    "joint": [_joint(one) for one in step.joint],
+                }
                 for step in self.drifts.steps
             ],
             "notes": list(self.notes),
@@ -147,6 +163,10 @@ class Findings:
 def _slice(seen: SliceFound) -> dict[str, Json]:
     body = cast("dict[str, Json]", _plain(seen.finding))
     return {**body, "slice": str(seen.finding.slice), "before": _plain(seen.before)}
+
+
+def _joint(one: Joint) -> dict[str, Json]:
+    return {**_change(one.change), "columns": [_plain(part) for part in one.columns]}
 
 
 def _change(change: Change) -> dict[str, Json]:

@@ -13,7 +13,6 @@ from ratoon.core.errors import RatoonError
 from ratoon.core.measuring import Measurement, Window
 from ratoon.core.times import from_micros
 from ratoon.drift.importance import split_by, weights_of
-from ratoon.drift.multivariate import ClassifierTest, Joint
 from ratoon.drift.placing import category_places
 from ratoon.metrics import measure_all
 from ratoon.metrics.protocol import Metric
@@ -34,9 +33,10 @@ from ratoon.monitors.gathering import Base
 from ratoon.monitors.labelling import bounded, labels_in, without_label
 from ratoon.monitors.layout import Layout
 from ratoon.monitors.references import Span
+from ratoon.monitors.sampling import Sample
 from ratoon.windows.judged import Floats, Judged
 from ratoon.windows.summaries import Reference
-from ratoon.windows.summaries.summary import numbers
+from ratoon.windows.summaries.summary import Columns, numbers
 from ratoon.windows.summaries.texts import category_counts
 
 _SURE = 3.29  # standard errors: two-sided p of 0.001
@@ -52,7 +52,6 @@ class Judgement:
     """How a log is judged."""
 
     drift: DriftMonitor
-    joint: ClassifierTest | None
     slices: bool
     estimates: bool
     weights: Mapping[str, float]  # importance of features; those not named are told from outputs
@@ -89,7 +88,6 @@ def judge(layout: Layout, base: Base, collected: Collected, how: Judgement, told
         estimated = foretold(layout, base.sample, pairs, measured)
     before = _before(layout, base)
     slices, sliced = _slices(layout, base, cuts) if how.slices else ((), ())
-    joint = _joint(layout, base, cuts[-1], how.joint)
     return Findings(
         reference=ReferenceFound(
             rows=base.rows, told=told, window=_span(base), measurements=before
@@ -113,7 +111,6 @@ def judge(layout: Layout, base: Base, collected: Collected, how: Judgement, told
         roles={name: layout.roles.role(name) for name in layout.roles.watched},
         metrics=tuple(_metric(m, before, cuts, measured) for m in layout.metrics),
         slices=slices,
-        joint=joint,
         bars=_bars(base, cuts, drifts),
         notes=(*_unmeasured(layout, cuts), *estimated.notes, *sliced),
         by_time=collected.cut.by_time,
@@ -159,7 +156,14 @@ def _drifts(
 ) -> Drifts:
     label = layout.roles.label
     reference = base.reference
-    spans = [Span(window=cut.window, summary=cut.part.summary) for cut in cuts]
+    spans = [
+        Span(
+            window=cut.window,
+            summary=cut.part.summary,
+            rows=_together(layout, cut.part.sample) if monitor.joint else None,
+        )
+        for cut in cuts
+    ]
     for name in (layout.roles.output, *layout.roles.scores):
         if name is not None and reference.summary.columns[name].missing == base.rows:
             nothing = without_label(reference.summary, name, mature=False)
@@ -174,7 +178,9 @@ def _drifts(
         ]
     inflation = {**base.inflation, **monitor.test.inflation}
     test = replace(monitor.test, inflation=inflation)
-    return replace(monitor, test=test, weights=weights).run(reference, spans)
+    rows = _together(layout, base.sample) if monitor.joint else None
+    with np.errstate(invalid="ignore"):
+        return replace(monitor, test=test, weights=weights).run(reference, spans, rows)
 
 
 def _weights(layout: Layout, base: Base, given: Mapping[str, float]) -> Mapping[str, float]:
@@ -346,20 +352,12 @@ def _has_losses(layout: Layout, metric: Metric) -> bool:
     return metric.name in {"log_loss", "brier", "accuracy", "mae", "rmse"}
 
 
-def _joint(layout: Layout, base: Base, cut: _Cut, test: ClassifierTest | None) -> Joint | None:
-    """Look at the features of the newest window together, on samples."""
+def _together(layout: Layout, sample: Sample) -> Columns | None:
+    """Return the features of a sample, where there are several."""
     names = layout.roles.features
-    if test is None or len(names) < 2 or cut.part.sample.table is None:  # noqa: PLR2004 - together
+    if len(names) < 2 or sample.table is None:  # noqa: PLR2004 - together
         return None
-    sides = [
-        {name: _values(table.column(name)) for name in names}
-        for table in (base.sample.table, cut.part.sample.table)
-    ]
-    inflation = max((base.inflation.get(name, 1.0) for name in names), default=1.0)
-    with np.errstate(invalid="ignore"):
-        return replace(test, inflation=max(test.inflation, inflation)).compare(
-            sides[0], sides[1], cut.window
-        )
+    return {name: _values(sample.table.column(name)) for name in names}
 
 
 def _values(column: Any) -> Any:

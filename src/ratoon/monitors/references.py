@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import reduce
 from typing import Protocol
 
 from ratoon.core import settings
 from ratoon.core.errors import SettingInvalid
 from ratoon.core.measuring import Window
-from ratoon.windows.summaries import Reference, Summary, merged
+from ratoon.windows.summaries import Summary
+from ratoon.windows.summaries.summary import Columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,16 +20,18 @@ class Span:
 
     window: Window
     summary: Summary
+    rows: Columns | None = None  # of some of its rows, for tests of several columns together
 
 
 class Against(Protocol):
-    """Chooses, for each window, the rows that it is compared with."""
+    """Chooses, for each window, the windows that it is compared with."""
 
-    def choose(self, first: Reference, past: Sequence[Span], window: Window, /) -> Reference | None:
-        """Return what `window` is compared with; None where there is too little of it yet.
+    def choose(self, past: Sequence[Span], window: Window, /) -> Sequence[Span] | None:
+        """Return the windows that `window` is compared with; none where there are too few of them.
+
+        None stands for the reference that was given.
 
         Args:
-            first: the reference that was given, on the bins of which everything is counted.
             past: all windows before, in order of time.
             window: the one to be judged.
         """
@@ -40,10 +42,9 @@ class Against(Protocol):
 class Fixed:
     """Always the reference that was given: training rows, validation rows, a good month."""
 
-    def choose(self, first: Reference, past: Sequence[Span], window: Window, /) -> Reference:
-        """Return the first reference."""
+    def choose(self, past: Sequence[Span], window: Window, /) -> None:
+        """Return None: the reference that was given."""
         del past, window
-        return first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +66,11 @@ class Sliding:
         settings.whole("windows", self.windows, least=1)
         settings.whole("gap", self.gap, least=0)
 
-    def choose(self, first: Reference, past: Sequence[Span], window: Window, /) -> Reference | None:
+    def choose(self, past: Sequence[Span], window: Window, /) -> Sequence[Span]:
         """Return the last windows, once there are so many."""
         del window
         chosen = past[: len(past) - self.gap][-self.windows :]
-        return _of(first, chosen) if len(chosen) == self.windows else None
+        return chosen if len(chosen) == self.windows else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,15 +94,10 @@ class Season:
         if self.every <= timedelta(0):
             raise SettingInvalid("every", "a time above 0", self.every)
 
-    def choose(self, first: Reference, past: Sequence[Span], window: Window, /) -> Reference | None:
+    def choose(self, past: Sequence[Span], window: Window, /) -> Sequence[Span]:
         """Return the windows of the seasons before that began at about the same time."""
         near = (window.end - window.start) / 2
         wanted = [window.start - self.every * k for k in range(1, self.seasons + 1)]
-        chosen = [
+        return [
             span for span in past if any(abs(span.window.start - start) < near for start in wanted)
         ]
-        return _of(first, chosen) if chosen else None
-
-
-def _of(first: Reference, spans: Sequence[Span]) -> Reference:
-    return Reference(grids=first.grids, summary=reduce(merged, (span.summary for span in spans)))

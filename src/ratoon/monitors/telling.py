@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ratoon.core.measuring import Measurement
 from ratoon.drift import Change
+from ratoon.drift.multivariate import Joint
 from ratoon.estimates import Estimate
 from ratoon.metrics import interval
 from ratoon.monitors.drifts import ColumnDrift
@@ -50,7 +51,7 @@ def headline(found: Findings) -> str:
 def _on_drift(found: Findings) -> str:
     names = list(dict.fromkeys(drift.newest.column for drift in found.now))
     if not names:
-        if found.joint is not None and found.joint.drifted:
+        if found.together:
             return "No single column has drifted, but what columns have to do with each other has."
         if found.past:
             return "Nothing has drifted in the newest window; something had in an earlier one."
@@ -127,12 +128,32 @@ def _drifts(found: Findings) -> Iterator[str]:
         yield "Drift in earlier windows, as before again"
         yield from _listing(found, found.past)
         yield ""
-    if found.joint is not None and found.joint.drifted:
-        area = found.joint.change.measurement.value
-        names = listed([part.column for part in found.joint.columns], 5)
-        by = f", by {names}" if names else ""
-        yield f"Together: a classifier tells new rows from the reference, AUC {_number(area)}{by}"
+    if found.together:
+        yield "Drift of several columns together, in the newest window"
+        yield from (f"  {together(one)}" for one in found.together[:_MOST])
         yield ""
+
+
+def together(one: Joint) -> str:
+    """Say what a test of several columns has found."""
+    change = one.change
+    measured, names = change.measurement, listed([part.column for part in one.columns], 5)
+    by = f", by {names}" if names else ""
+    value, before = _number(measured.value), _number(change.before)
+    match change.aspect:
+        case "separability":
+            can = "tells" if one.drifted else "cannot tell"
+            return f"A classifier {can} new rows from the reference, AUC {value}{by}"
+        case "correlation":
+            of = names or measured.subject
+            now, was = (f"{round(r or 0.0, 3) + 0.0:g}" for r in (measured.value, change.before))
+            return f"The correlation of {of} is {now}, {was} before"
+        case "reconstruction":
+            is_now = "is" if one.drifted else "is about as before:"
+            return f"The error of principal components {is_now} {value}, {before} before{by}"
+        case _:
+            are = "are apart" if one.drifted else "are not apart"
+            return f"The joint distributions {are}, maximum mean discrepancy {value}{by}"
 
 
 def _listing(found: Findings, drifts: Sequence[ColumnDrift]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from ratoon.drift import Change
 from ratoon.metrics import interval
 from ratoon.monitors.drifts import ColumnDrift
 from ratoon.monitors.findings import Findings
-from ratoon.monitors.telling import because, headline, kind_of
+from ratoon.monitors.telling import because, headline, kind_of, together
 from ratoon.report.headline import Number, columns
 from ratoon.report.monitoring_drawing import (
     Curve,
@@ -81,7 +81,7 @@ def monitoring_page(found: Findings) -> str:
                 course(found, metric) for metric in found.metrics if _drawn(found, metric.name)
             ],
             slices=_slices(found),
-            together=_together(found),
+            together=[f"{together(one)}." for one in found.joint],
             ends=(found.windows[0].name, found.windows[-1].name),
             policy=f"default-src 'none'; style-src {source_of(style)}",
             style=style,
@@ -189,16 +189,3 @@ def _slices(found: Findings) -> list[dict[str, str]]:
             }
         )
     return made
-
-
-def _together(found: Findings) -> str | None:
-    """Say whether the newest window can be told from the reference by several columns at once."""
-    joint = found.joint
-    if joint is None:
-        return None
-    area = number(joint.change.measurement.value)
-    if not joint.drifted:
-        return f"A classifier cannot tell its rows from those of the reference (AUC {area})."
-    names = ", ".join(part.column for part in joint.columns[:6])
-    by = f", most by {names}" if names else ""
-    return f"A classifier can tell its rows from those of the reference (AUC {area}){by}."

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -56,6 +56,17 @@ def concat(parts: Sequence[Rows]) -> Rows:
         name: np.concatenate([part.columns[name] for part in parts]) for name in first.columns
     }
     return Rows(schema=first.schema, columns=columns)
+
+
+def narrowed(rows: Rows, names: Collection[str]) -> Rows | None:
+    """Return some columns of a batch, in its order; None where it has none of them."""
+    columns = tuple(column for column in rows.schema.columns if column.name in names)
+    if not columns:
+        return None
+    return Rows(
+        schema=replace(rows.schema, columns=columns),
+        columns={column.name: rows.columns[column.name] for column in columns},
+    )
 
 
 def missing(column: Array) -> NDArray[np.bool_]:

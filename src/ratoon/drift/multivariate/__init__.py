@@ -6,12 +6,14 @@ from ratoon.drift.multivariate.found import Joint, PairChange, Part
 from ratoon.drift.multivariate.mmd import MMD
 from ratoon.drift.multivariate.pca import PCAError
 from ratoon.drift.multivariate.products import Products, products_of
+from ratoon.drift.multivariate.together import JointTest
 
 __all__ = [
     "MMD",
     "ClassifierTest",
     "Correlations",
     "Joint",
+    "JointTest",
     "PCAError",
     "PairChange",
     "Part",

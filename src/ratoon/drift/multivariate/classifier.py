@@ -16,7 +16,7 @@ from ratoon.drift.aspects import Limits
 from ratoon.drift.control import benjamini_hochberg
 from ratoon.drift.multivariate.encoding import pooled_categories
 from ratoon.drift.multivariate.found import Joint, Part
-from ratoon.drift.multivariate.sampling import drawn, rows_of, taken
+from ratoon.drift.multivariate.sampling import check_sample, rows_of, sides_of
 from ratoon.drift.multivariate.separating import (
     Held,
     Marks,
@@ -30,9 +30,6 @@ from ratoon.metrics.influence import standard_error
 from ratoon.metrics.ranking import area_and_influence
 from ratoon.windows.judged import Floats
 from ratoon.windows.summaries.summary import Columns, is_text, numbers
-
-LEAST = 40
-"""Rows of a side, from which on it is judged."""
 
 _LEVELS = 254  # categories of a column that the trees tell apart
 _TREES = 50
@@ -90,11 +87,13 @@ class ClassifierTest:
         settings.share("effect", self.effect)
         if self.effect <= 0.5:  # noqa: PLR2004 - the area of a coin
             raise SettingInvalid("effect", "above 0.5 and below 1", self.effect)
-        settings.share("false_alarms", self.false_alarms)
-        settings.whole("rows", self.rows, least=LEAST)
         settings.whole("folds", self.folds, least=2)
-        settings.positive("inflation", self.inflation)
-        settings.whole("seed", self.seed, least=0)
+        check_sample(
+            rows=self.rows,
+            seed=self.seed,
+            false_alarms=self.false_alarms,
+            inflation=self.inflation,
+        )
 
     def compare(self, reference: Columns, now: Columns, window: Window) -> Joint | None:
         """Return how well the window is told from the reference; None of fewer than 40 rows.
@@ -108,17 +107,12 @@ class ClassifierTest:
         Raises:
             KeyError: A column of the reference is missing.
         """
-        sizes = rows_of(reference), rows_of({name: now[name] for name in reference})
-        if min(sizes) < LEAST:
-            return None
         rng = np.random.default_rng(self.seed)
-        table = _table(
-            *(
-                taken(side, reference, drawn(size, self.rows, rng))
-                for side, size in zip((reference, now), sizes, strict=True)
-            )
-        )
-        folds = min(self.folds, min(sizes) // _IN_FOLD)
+        sides = sides_of(reference, now, self.rows, rng)
+        if sides is None:
+            return None
+        table = _table(*sides)
+        folds = min(self.folds, min(rows_of(side) for side in sides) // _IN_FOLD)
         found = separate(table.X, table.marks, table.learn, folds, rng)
         limits = Limits(least=self.effect, rate=self.false_alarms)
         change = separability(found, None, window, limits, self.inflation)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ratoon.core import settings
 from ratoon.core.measuring import Measurement, Window
 from ratoon.drift.change import Change
-from ratoon.drift.control import benjamini_hochberg
+from ratoon.drift.control import adjusted_together, strongest_first
 from ratoon.drift.multivariate.found import PairChange
 from ratoon.drift.multivariate.products import Correlated, Products, correlations
 from ratoon.windows.judged import Floats
@@ -74,12 +74,9 @@ class Correlations:
             self._pair(reference.names, place, (before, after), scores / np.sqrt(variances), window)
             for place in zip(*np.nonzero(judged), strict=True)
         ]
-        adjusted = benjamini_hochberg(np.array([pair.change.p_value for pair in pairs]))
-        found = (
-            replace(pair, change=replace(pair.change, adjusted=float(chance)))
-            for pair, chance in zip(pairs, adjusted, strict=True)
-        )
-        return tuple(sorted(found, key=lambda p: (not p.drifted, -p.change.strength, p.columns)))
+        changes = adjusted_together([pair.change for pair in pairs])
+        found = [replace(p, change=change) for p, change in zip(pairs, changes, strict=True)]
+        return tuple(sorted(found, key=lambda pair: strongest_first(pair.change)))
 
     def _pair(
         self,

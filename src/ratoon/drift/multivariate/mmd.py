@@ -15,12 +15,9 @@ from ratoon.drift.change import Change
 from ratoon.drift.multivariate.encoding import encoding_of
 from ratoon.drift.multivariate.found import Joint
 from ratoon.drift.multivariate.means import welch
-from ratoon.drift.multivariate.sampling import drawn, rows_of, taken
+from ratoon.drift.multivariate.sampling import check_sample, sides_of
 from ratoon.windows.judged import Floats
 from ratoon.windows.summaries.summary import Columns
-
-LEAST = 40
-"""Rows of a side, from which on it is judged."""
 
 _PAIRED = 500  # rows of either side whose distances give the width of the kernel
 
@@ -84,10 +81,12 @@ class MMD:
     def __post_init__(self) -> None:
         """Check the settings."""
         settings.positive("effect", self.effect)
-        settings.share("false_alarms", self.false_alarms)
-        settings.whole("rows", self.rows, least=LEAST)
-        settings.positive("inflation", self.inflation)
-        settings.whole("seed", self.seed, least=0)
+        check_sample(
+            rows=self.rows,
+            seed=self.seed,
+            false_alarms=self.false_alarms,
+            inflation=self.inflation,
+        )
 
     def compare(self, reference: Columns, now: Columns, window: Window) -> Joint | None:
         """Return the discrepancy; None of fewer than 40 rows. It names no columns.
@@ -101,14 +100,9 @@ class MMD:
         Raises:
             KeyError: A column of the reference is missing.
         """
-        sizes = rows_of(reference), rows_of({name: now[name] for name in reference})
-        if min(sizes) < LEAST:
+        sides = sides_of(reference, now, self.rows, np.random.default_rng(self.seed))
+        if sides is None:
             return None
-        rng = np.random.default_rng(self.seed)
-        sides = [
-            taken(side, reference, drawn(size, self.rows, rng))
-            for side, size in zip((reference, now), sizes, strict=True)
-        ]
         encoding = encoding_of(*sides)
         before, after = (encoding.matrix(side)[0] for side in sides)
         limits = Limits(least=self.effect, rate=self.false_alarms)

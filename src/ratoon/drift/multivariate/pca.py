@@ -14,12 +14,9 @@ from ratoon.drift.control import benjamini_hochberg
 from ratoon.drift.multivariate.encoding import encoding_of
 from ratoon.drift.multivariate.found import Joint, Part
 from ratoon.drift.multivariate.means import Apart, welch
-from ratoon.drift.multivariate.sampling import drawn, rows_of, taken
+from ratoon.drift.multivariate.sampling import check_sample, sides_of
 from ratoon.windows.judged import Floats
 from ratoon.windows.summaries.summary import Columns
-
-LEAST = 40
-"""Rows of a side, from which on it is judged."""
 
 _NAMED = 0.05  # share of the columns that are named wrongly
 
@@ -71,11 +68,13 @@ class PCAError:
     def __post_init__(self) -> None:
         """Check the settings."""
         settings.positive("effect", self.effect)
-        for name in ("false_alarms", "explained"):
-            settings.share(name, getattr(self, name))
-        settings.whole("rows", self.rows, least=LEAST)
-        settings.positive("inflation", self.inflation)
-        settings.whole("seed", self.seed, least=0)
+        settings.share("explained", self.explained)
+        check_sample(
+            rows=self.rows,
+            seed=self.seed,
+            false_alarms=self.false_alarms,
+            inflation=self.inflation,
+        )
 
     def compare(self, reference: Columns, now: Columns, window: Window) -> Joint | None:
         """Return the mean error of the window; None of fewer than 40 rows.
@@ -89,14 +88,9 @@ class PCAError:
         Raises:
             KeyError: A column of the reference is missing.
         """
-        sizes = rows_of(reference), rows_of({name: now[name] for name in reference})
-        if min(sizes) < LEAST:
+        sides = sides_of(reference, now, self.rows, np.random.default_rng(self.seed))
+        if sides is None:
             return None
-        rng = np.random.default_rng(self.seed)
-        sides = [
-            taken(side, reference, drawn(size, self.rows, rng))
-            for side, size in zip((reference, now), sizes, strict=True)
-        ]
         encoding = encoding_of(*sides)
         (rows, names), (after, _) = (encoding.matrix(side) for side in sides)
         basis = basis_of(rows[: len(rows) // 2], self.explained)

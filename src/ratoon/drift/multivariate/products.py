@@ -103,7 +103,8 @@ def correlations(products: Products) -> Correlated:
         fourths = _fourth(m) / x**4
         variance = squares - r * (cubes + swapped)
         variance += r * r / 4 * (fourths + fourths.T + 2 * squares)
-        varies = (x > _FLAT) & (y > _FLAT)
+        flat = _FLAT * (1 + np.abs(m[1, 0])), _FLAT * (1 + np.abs(m[0, 1]))
+        varies = (x > flat[0]) & (y > flat[1])
         stderrs = np.sqrt(np.maximum(variance, 0.0) / rows)
     return Correlated(
         rows=rows,
@@ -113,7 +114,7 @@ def correlations(products: Products) -> Correlated:
 
 
 _SWAPPED = ((0, 1), (0, 2), (0, 3), (0, 4), (1, 2), (1, 3))
-_FLAT = 1e-9  # standard deviations of the reference: below, a column does not vary
+_FLAT = 1e-6  # deviations of the reference: below is the rounding of sums, and no variation
 
 _Moments: TypeAlias = dict[tuple[int, int], Floats]
 

@@ -2,15 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ratoon.core import settings
 from ratoon.windows.summaries.summary import Columns
 
 Index = NDArray[np.intp]
+
+LEAST = 40
+"""Rows of a side, from which on it is judged."""
+
+
+def check_sample(*, rows: int, seed: int, false_alarms: float, inflation: float = 1.0) -> None:
+    """Refuse settings of a test on a sample that break their rules.
+
+    Raises:
+        SettingInvalid: which one.
+    """
+    settings.share("false_alarms", false_alarms)
+    settings.whole("rows", rows, least=LEAST)
+    settings.positive("inflation", inflation)
+    settings.whole("seed", seed, least=0)
+
+
+def sides_of(
+    reference: Columns, now: Columns, most: int, rng: np.random.Generator
+) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Draw rows of a reference and of a window; None where either has fewer than 40.
+
+    Raises:
+        KeyError: A column of the reference is missing.
+    """
+    sizes = rows_of(reference), rows_of({name: now[name] for name in reference})
+    if min(sizes) < LEAST:
+        return None
+    before, after = (
+        taken(side, reference, drawn(size, most, rng))
+        for side, size in zip((reference, now), sizes, strict=True)
+    )
+    return before, after
 
 
 def rows_of(columns: Columns) -> int:
@@ -41,3 +75,20 @@ def take(column: Any, index: Index) -> Any:
     if isinstance(column, np.ndarray):
         return cast("NDArray[Any]", column)[index]
     return column.take(index)
+
+
+def stacked(tables: Sequence[Columns]) -> dict[str, Any]:
+    """Put tables of the same columns behind each other.
+
+    >>> stacked([{"x": np.array([1.0])}, {"x": np.array([2.0])}])["x"].tolist()
+    [1.0, 2.0]
+    """
+    return {name: _behind([table[name] for table in tables]) for name in tables[0]}
+
+
+def _behind(parts: list[Any]) -> Any:
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts)
+    import pyarrow as pa  # noqa: PLC0415 - slow to import
+
+    return cast("Any", pa).concat_arrays(parts)

@@ -3,6 +3,7 @@
 from ratoon.metrics.slices.finding import SliceFinding, find_slices
 from ratoon.metrics.slices.measuring import by_slice
 from ratoon.metrics.slices.searching import Effort
+from ratoon.metrics.slices.sliced import Sliced
 from ratoon.metrics.slices.slicing import Condition, Slice
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Effort",
     "Slice",
     "SliceFinding",
+    "Sliced",
     "by_slice",
     "find_slices",
 ]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ratoon.core.errors import SettingInvalid
 from ratoon.windows.rows import Array, Rows, missing
 
 Mask = NDArray[np.bool_]
+Wanted: TypeAlias = str | bool | float | tuple[float | None, float | None] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +26,7 @@ class Condition:
     """
 
     column: str
-    value: str | None = None  # the value as a text
+    value: str | None = None  # the value as a text; of a number as well
     low: float | None = None  # numbers from here on; times in microseconds since 1970
     high: float | None = None  # numbers below
     missing: bool = False  # rows without a value
@@ -36,7 +39,7 @@ class Condition:
         if self.missing:
             return gone
         if self.value is not None:
-            return ~gone & (column.astype(str) == self.value)
+            return ~gone & _equal(column, self.value)
         numbers = as_numbers(column)
         low = -np.inf if self.low is None else self.low
         high = np.inf if self.high is None else self.high
@@ -75,6 +78,29 @@ class Slice:
 
     conditions: tuple[Condition, ...]
 
+    @classmethod
+    def of(cls, **columns: Wanted) -> Slice:
+        """Return the rows of which all of this holds.
+
+        Args:
+            columns: of each the value, or from which number on and below which (None: no end), or
+                None where the value is missing.
+
+        Raises:
+            SettingInvalid: no column is named.
+
+        >>> str(Slice.of(country="DE", amount=(50, None), age=None))
+        'country = DE & amount >= 50 & age missing'
+        """
+        if not columns:
+            raise SettingInvalid("slice", "of one column at least", columns)
+        return cls(conditions=tuple(_condition(name, value) for name, value in columns.items()))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it is about."""
+        return tuple(dict.fromkeys(condition.column for condition in self.conditions))
+
     def mask(self, rows: Rows) -> Mask:
         """Tell which rows are in the slice, shape (n,)."""
         inside = np.ones(len(rows), dtype=bool)
@@ -85,6 +111,23 @@ class Slice:
     def __str__(self) -> str:
         """Write it as a person would."""
         return " & ".join(str(condition) for condition in self.conditions)
+
+
+def _condition(name: str, value: Wanted) -> Condition:
+    if value is None:
+        return Condition(column=name, missing=True)
+    if isinstance(value, tuple):
+        return Condition(column=name, low=value[0], high=value[1])
+    return Condition(column=name, value=f"{value:g}" if isinstance(value, float) else str(value))
+
+
+def _equal(column: Array, value: str) -> Mask:
+    if column.dtype.kind not in "fiu":
+        return column.astype(str) == value
+    try:
+        return column == float(value)
+    except ValueError:
+        return np.zeros(len(column), dtype=bool)
 
 
 def as_numbers(column: Array) -> NDArray[np.float64]:
