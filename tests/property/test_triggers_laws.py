@@ -13,7 +13,14 @@ from ratoon.core import wire
 from ratoon.core.events import REQUESTED
 from ratoon.detectors import Adwin, Cusum, PageHinkley
 from ratoon.triggers import (
+    UPF,
+    Always,
     AtLeast,
+    AvoidableErrors,
+    BackOff,
+    CaraCumulative,
+    CaraPeriod,
+    CaraThreshold,
     Cron,
     DataDrift,
     Degraded,
@@ -23,18 +30,26 @@ from ratoon.triggers import (
     Never,
     NewLabels,
     On,
+    Pilot,
+    QuantileThreshold,
+    Random,
+    Rccda,
     Requested,
+    RollingThreshold,
+    SkiRental,
     Trigger,
     View,
     WorthIt,
 )
-from ratoon.triggers.protocol import Happening, Promoted, Rated, Refused, Settled, TimePassed
+from ratoon.triggers.protocol import Happening, Promoted, Rated, Refused, Settled, Side, TimePassed
 from tests.unit.triggers_views import START, answers, closed, heard, moved, restarted, view
 
+PREFIX = [0.5, 0.7, 0.5, 0.9, 1.0, 0.5, 0.7, 1.3, 0.5, 0.6]
 SINGLES: list[Trigger[Any]] = [
     Cron("0 */3 * * *", "Europe/Lisbon"),
     DataDrift(windows=1),
     DataDrift(("age",)),
+    DataDrift(effect=0.2, of="outputs"),
     Degraded("mae", beyond=1.2),
     Degraded("accuracy", by=0.1, windows=1),
     Drift("accuracy", detector=PageHinkley(threshold=0.2, warm_up=3)),
@@ -48,6 +63,21 @@ SINGLES: list[Trigger[Any]] = [
     On("pricing.*"),
     Requested(),
     WorthIt(10),
+    Always(),
+    AvoidableErrors(2),
+    BackOff(2),
+    CaraCumulative(9),
+    CaraPeriod(2),
+    CaraThreshold(1.2),
+    Pilot.fitted(PREFIX, ahead=2, history=2, recent=2),
+    QuantileThreshold(0.3, warm_up=2),
+    Random(0.4, seed=1),
+    Rccda(0.2),
+    RollingThreshold(0.2, metric="accuracy", warm_up=2),
+    SkiRental(2),
+    SkiRental(2, seed=1),
+    UPF(2, warm_up=2),
+    UPF.fitted([[0.5, 0.9], [0.0, 0.5]], 2, rows=5),
 ]
 LEVELS = st.sampled_from([0.5, 0.7, 0.9, 1.0, 1.3, 2.0])
 EXAMPLES = settings(max_examples=80)
@@ -83,8 +113,9 @@ def happenings(i: int) -> st.SearchStrategy[Happening]:
     windows = st.tuples(LEVELS, LEVELS).map(
         lambda v: closed(i, {"mae": v[0], "accuracy": v[1]}, stderr=0.05, losses=[v[0]] * 5)
     )
-    shifts = st.tuples(LEVELS, st.sampled_from([1e-9, 0.9])).map(
-        lambda v: moved(i, {"age": (v[0] / 4, v[1]), "size": (0.01, 0.5)})
+    sides: st.SearchStrategy[Side] = st.sampled_from(["inputs", "outputs"])
+    shifts = st.tuples(LEVELS, st.sampled_from([1e-9, 0.9]), sides).map(
+        lambda v: moved(i, {"age": (v[0] / 4, v[1]), "size": (0.01, 0.5)}, of=v[2])
     )
     return st.one_of(
         windows,
@@ -94,8 +125,10 @@ def happenings(i: int) -> st.SearchStrategy[Happening]:
         st.integers(0, 40).map(lambda n: Rated(negative=n, predictions=100)),
         st.just(TimePassed()),
         st.just(Promoted()),
-        st.just(Refused(causes=("WorthIt(10)",))),
-        st.floats(-1, 1).map(lambda g: Settled(gain=g, lifetime=20, causes=("WorthIt(10)",))),
+        st.just(Refused(causes=("WorthIt(10)", "BackOff(2)"))),
+        st.floats(-1, 1).map(
+            lambda g: Settled(gain=g, lifetime=20, causes=("WorthIt(10)", "BackOff(2)"))
+        ),
     )
 
 

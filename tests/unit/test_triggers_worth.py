@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from statistics import median_low
+from statistics import fmean
 
 import numpy as np
 import pytest
@@ -54,19 +54,20 @@ def test_it_says_what_was_lost_since_when() -> None:
     wire.dumps(cause)
 
 
-def test_the_fresh_loss_is_the_median_of_the_last_champions_first_windows() -> None:
-    """The first window of each of the last `memory` champions counts; a bad one hides nothing."""
+def test_the_fresh_loss_is_the_mean_of_the_last_champions_first_windows() -> None:
+    """The first window of each of the last `memory` champions counts, and no older one."""
     trigger, firsts = WorthIt(1e9, memory=3), [1.0, 5.0, 1.2, 0.8]
     state = trigger.init()
     for i, first in enumerate(firsts):
-        fresh = median_low(firsts[max(0, i - 2) : i + 1])
+        fresh = fmean(firsts[max(0, i - 2) : i + 1])
         state, _ = trigger.fires(state, view(losing(i, first)))
         above = max(0.0, first - fresh) * 20
-        assert state.avoidable == pytest.approx(above)
+        assert state.regret.avoidable == pytest.approx(above)
         state, _ = trigger.fires(state, view(losing(i, 2.0)))
-        assert state.avoidable == pytest.approx(above + max(0.0, 2.0 - fresh) * 20)
+        assert state.regret.avoidable == pytest.approx(above + max(0.0, 2.0 - fresh) * 20)
         state, _ = trigger.fires(state, view(Promoted()))
-        assert (state.avoidable, state.windows, state.since) == (0.0, 0, None)
+        assert (state.regret.avoidable, state.regret.windows) == (0.0, 0)
+        assert state.regret.since is None
 
 
 def factor_after(*happened: Happening) -> float:
@@ -77,15 +78,17 @@ def factor_after(*happened: Happening) -> float:
     return state.factor
 
 
-PAID = Settled(gain=0.5, lifetime=20, causes=MINE)
+PAID = Settled(gain=1.0, lifetime=20, causes=MINE)
+BARELY = Settled(gain=0.5, lifetime=39, causes=MINE)
 UNPAID = Settled(gain=0.5, lifetime=19, causes=MINE)
 
 
 def test_the_threshold_backs_off_where_retraining_does_not_pay() -> None:
-    """It doubles after a gain below the cost or a refusal, halves after one that paid; 1 to 32."""
+    """It doubles below the cost or when refused, halves at twice the cost; from 1 to 32."""
     assert factor_after(PAID) == 1
     assert factor_after(UNPAID) == 2
     assert factor_after(UNPAID, UNPAID, PAID) == 2
+    assert factor_after(UNPAID, UNPAID, BARELY) == 4
     assert factor_after(Refused(causes=MINE)) == 2
     assert factor_after(*[UNPAID] * 9) == 32
     assert factor_after(*[Refused(causes=MINE)] * 9) == 32
