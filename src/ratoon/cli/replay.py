@@ -2,56 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from ratoon.cli import decisions, showing
 from ratoon.cli.common import Common
-from ratoon.cli.opening import aside, loop_at, opened
+from ratoon.cli.histories import Log, progress_of, subject
+from ratoon.cli.opening import aside
 from ratoon.cli.showing import Column
+from ratoon.core.errors import SettingInvalid
 
 if TYPE_CHECKING:
-    from ratoon.engine import History, Loop, Outcome, ReplayReport
-    from ratoon.engine.replay import Progress
+    from ratoon.engine import Loop, ReplayReport
+    from ratoon.engine.frontier import Stretch
+
+_GAP = 2  # blanks between two columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Log:
-    """How a log is read."""
+class Trying:
+    """Which policies are tried, at what price, and where the page goes."""
 
-    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column of labels.")] = (
-        None
-    )
-    time: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="The column of event times.")
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="POLICY",
+            help="never, loop, every:30d, worth:200, …, or a trigger as Python writes it; may be "
+            "repeated.  [default: never and loop]",
+        ),
     ] = None
-    label_delay: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="How much later labels come: 6h, 7d.  [default: 1d]"),
+    retrain_cost: Annotated[
+        float, typer.Option(metavar="COST", help="What a fit costs, in summed losses.")
+    ] = 0.0
+    training_takes: Annotated[
+        str,
+        typer.Option(metavar="TIME", help="How long a run trains before its challenger exists."),
+    ] = "0s"
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a page, which loads nothing.")
     ] = None
-    first: Annotated[
-        float | None,
-        typer.Option(metavar="SHARE", help="The rows to begin with.  [default: 0.1]"),
-    ] = None
-
-    def settings(self) -> dict[str, Any]:
-        """Return what was given."""
-        every = {
-            "target": self.target,
-            "time": self.time,
-            "label_delay": self.label_delay,
-            "first": self.first,
-        }
-        return {name: value for name, value in every.items() if value is not None}
 
 
 def replay(
-    app: Annotated[str, typer.Argument(metavar="MODULE:LOOP", help="The loop's definition.")],
+    app: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODULE:LOOP", help="The loop's definition; or LOG alone, for a usual model."
+        ),
+    ],
     log: Annotated[
         Path | None,
         typer.Argument(
@@ -60,17 +62,8 @@ def replay(
             "[default: what the loop itself has recorded]",
         ),
     ] = None,
-    policy: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="POLICY",
-            help="never, loop, or every:30d; may be repeated.  [default: never and loop]",
-        ),
-    ] = None,
-    retrain_cost: Annotated[
-        float, typer.Option(metavar="COST", help="What a fit costs, in summed losses.")
-    ] = 0.0,
     *,
+    trying: Trying,
     reading: Log,
     common: Common,
 ) -> None:
@@ -78,101 +71,101 @@ def replay(
 
     What is replayed is what would run: the same code decides, in virtual time, and labels come
     as late as they came. Nothing is stored. 'loop' is the loop as it is defined, 'never' keeps
-    its first model, and 'every:30d' retrains by the calendar and promotes without a test.
+    its first model, 'every:30d' retrains by the calendar and promotes without a test, 'worth:200'
+    retrains where that saves what it costs; 'degraded:0.1', 'drift', 'data-drift', 'labels:1000'
+    and 'cron:0 3 * * MON' are known too, and any trigger such as 'Drift() | Every(days=90)'.
+    Besides the figures it says which policy costs least and how sure that is. A log alone is
+    replayed with a model of scikit-learn, where 'loop' is Ratoon's usual policy.
 
     Example:
         ratoon replay fraud_app:loop log.parquet --target fraud --time at --label-delay 7d
         ratoon replay fraud_app:loop log.csv --target fraud --policy loop --policy every:30d
-        ratoon replay fraud_app:loop
+        ratoon replay fraud_app:loop --policy never --policy worth:200 --retrain-cost 200
+        ratoon replay log.csv --target fraud --time at --html replay.html
     """
     from ratoon.engine import replay as run  # noqa: PLC0415 - slow to import
 
-    loop = loop_at(app)
-    policies = {name: _policy(loop, name) for name in policy or ("never", "loop")}
-    history = _history(loop, log, reading, common)
-    with aside(), _progress() as progress:
-        report = run(policies, history, retrain_cost=retrain_cost, progress=progress)
+    names = list(dict.fromkeys(trying.policy or ("never", "loop")))
+    with aside():
+        loop, history = subject(app, log, reading, common)
+        policies = {name: _policy(loop, name) for name in names}
+        with progress_of(names) as progress:
+            report = run(
+                policies,
+                history,
+                retrain_cost=trying.retrain_cost,
+                training_takes=trying.training_takes,
+                progress=progress,
+            )
+    if trying.html is not None:
+        report.save(trying.html)
     if common.json:
         showing.print_json(_record(report))
     else:
-        _show(report)
+        _show(report, trying)
 
 
 def _policy(loop: Loop, name: str) -> Loop:
     """Return the loop with the policy that `name` tells."""
-    from ratoon.gates import Untested  # noqa: PLC0415 - slow to import
-    from ratoon.triggers import Every, Never  # noqa: PLC0415
+    from ratoon.engine.naming_policies import policy_named  # noqa: PLC0415 - slow to import
 
-    match name.split(":", 1):
-        case ["loop"]:
-            return loop
-        case ["never"]:
-            return loop.settings(retrain_when=Never())
-        case ["every", interval]:
-            return loop.settings(retrain_when=Every(interval), accept_if=Untested())
-        case _:
-            rule = f"{name!r} is none of 'never', 'loop' and 'every:30d'"
-            raise typer.BadParameter(rule, param_hint="--policy")
-
-
-def _history(loop: Loop, log: Path | None, reading: Log, common: Common) -> History:
-    from ratoon.engine import History  # noqa: PLC0415 - slow to import
-
-    if log is None:
-        home = common.home or Path(loop.home)
-        with opened(home, loop.name) as store:
-            return History.of_store(store, loop.name)
-    if not log.exists():
-        raise typer.BadParameter(f"there is no {str(log)!r}", param_hint="LOG")
-    if reading.target is None and not log.is_dir():
-        raise typer.BadParameter("it names the column of labels in LOG", param_hint="--target")
-    return History.read(log, **reading.settings())
-
-
-@contextmanager
-def _progress() -> Generator[Progress | None]:
-    """Show on stderr how far each policy is, where there is a terminal."""
-    from rich.console import Console  # noqa: PLC0415 - slow to import
-    from rich.progress import Progress, TaskID  # noqa: PLC0415
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield None
-        return
-    with Progress(console=console, transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def show(name: str, done: int, of: int) -> None:
-            if name not in tasks:
-                tasks[name] = bars.add_task(name, total=of)
-            bars.update(tasks[name], completed=done)
-
-        yield show
+    try:
+        return policy_named(name, loop)
+    except SettingInvalid as error:
+        raise typer.BadParameter(error.fact, param_hint="--policy") from error
 
 
 def _record(report: ReplayReport) -> Mapping[str, object]:
-    policies = {row.name: {**row.record(), "decisions": _decisions(row)} for row in report.rows}
-    return {
-        "history": report.history,
-        "retrain_cost": report.retrain_cost,
-        "policies": policies,
+    found = dict(report.record())
+    policies = cast("Mapping[str, Mapping[str, Any]]", found["policies"])
+    made = {row.name: [decisions.record(d) for d in row.decisions] for row in report.rows}
+    found["policies"] = {
+        name: {**figures, "decisions": made[name]} for name, figures in policies.items()
     }
+    return found
 
 
-def _decisions(row: Outcome) -> list[dict[str, Any]]:
-    return [decisions.record(decision) for decision in row.decisions]
+def _show(report: ReplayReport, trying: Trying) -> None:
+    """Print the figures, what they advise, and who is cheapest at which price."""
+    _show_figures(report)
+    if len(report.rows) > 1:
+        showing.say("")
+        showing.say(report.advice())
+    if len(report.cheapest) > 1:
+        showing.say("\nThe cheapest, by what a fit costs:")
+        for one in report.cheapest:
+            showing.say(f"  {_prices(one)}: {one.name}")
+    if trying.html is not None:
+        showing.say(f"\nThe page: {trying.html}")
 
 
-def _show(report: ReplayReport) -> None:
-    """Print a column a policy: however many figures there are, they fit."""
-    columns = [Column(name=""), *(Column(name=row.name, numeric=True) for row in report.rows)]
+def _prices(one: Stretch) -> str:
+    low = f"{one.low:,.4g}"
+    return f"from {low} on" if one.high is None else f"{low} to {one.high:,.4g}"
+
+
+def _show_figures(report: ReplayReport) -> None:
+    """Print a column a policy, so that all figures fit; a row a policy where these are many."""
     metrics = {name: None for row in report.rows for name in row.loss}
-    figures = {m: [showing.number(row.loss.get(m)) for row in report.rows] for m in metrics}
+    rows = report.rows
+    figures = {m: [showing.number(row.loss.get(m)) for row in rows] for m in metrics}
     figures |= {
-        "retrainings": [str(row.retrainings) for row in report.rows],
-        "refused": [str(row.refused) for row in report.rows],
-        "failed": [str(row.failed) for row in report.rows],
-        "rollbacks": [str(row.rollbacks) for row in report.rows],
-        "cost": [f"{row.cost:,.5g}" for row in report.rows],
+        "retrainings": [str(row.retrainings) for row in rows],
+        "fits": [str(row.fits) for row in rows],
+        "refused": [str(row.refused) for row in rows],
+        "failed": [str(row.failed) for row in rows],
+        "rollbacks": [str(row.rollbacks) for row in rows],
     }
-    showing.print_table(columns, [(name, *found) for name, found in figures.items()], empty="")
+    if report.comparable:
+        regret = report.regret
+        figures["cost"] = [f"{row.cost:,.5g}" for row in rows]
+        figures["regret"] = [f"{regret[row.name]:,.4g}" for row in rows]
+    widths = [max(len(row.name), 6) + _GAP for row in rows]
+    if sum(widths) + max(map(len, figures)) <= showing.console().width:
+        names = [Column(name=""), *(Column(name=row.name, numeric=True) for row in rows)]
+        showing.print_table(names, [(n, *found) for n, found in figures.items()], empty="")
+        return
+    kept = [n for n in figures if n not in list(metrics)[1:] and n != "failed"]
+    names = [Column(name="policy"), *(Column(name=n, numeric=True) for n in kept)]
+    lines = [(row.name, *(figures[n][k] for n in kept)) for k, row in enumerate(rows)]
+    showing.print_table(names, lines, empty="")

@@ -1,4 +1,4 @@
-"""The demo's trainer: gradient boosting on whatever columns a stream has."""
+"""Trainers for whatever columns a stream has: gradient boosting, and a linear model."""
 
 from __future__ import annotations
 
@@ -36,3 +36,28 @@ class Boosting:
         columns = joined.make_column_transformer((coded, texts), remainder="passthrough")
         whole: Any = pipeline
         return whole.make_pipeline(columns, trees).fit(snapshot.X, snapshot.y)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linear:
+    """Fits a scikit-learn pipeline: numbers scaled, texts one-hot, a linear model."""
+
+    def __call__(self, snapshot: DatasetSnapshot) -> Any:
+        """Return the fitted pipeline."""
+        from sklearn import compose, pipeline  # noqa: PLC0415 - slow to import
+        from sklearn.impute import SimpleImputer  # noqa: PLC0415
+        from sklearn.linear_model import LogisticRegression, Ridge  # noqa: PLC0415
+        from sklearn.preprocessing import OneHotEncoder, StandardScaler  # noqa: PLC0415
+
+        texts = [i for i, c in enumerate(snapshot.schema.columns) if c.kind == "category"]
+        numbers = [i for i, c in enumerate(snapshot.schema.columns) if c.kind != "category"]
+        whole: Any = pipeline
+        joined: Any = compose
+        filled = SimpleImputer(strategy="median", keep_empty_features=True)
+        columns = joined.make_column_transformer(
+            (OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=30), texts),
+            (whole.make_pipeline(filled, StandardScaler()), numbers),
+        )
+        regression = snapshot.target.task == "regression"
+        model = Ridge() if regression else LogisticRegression(max_iter=1000)
+        return whole.make_pipeline(columns, model).fit(snapshot.X, snapshot.y)

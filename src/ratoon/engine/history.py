@@ -82,14 +82,17 @@ class History:
             name: what to call it.
 
         Raises:
-            RowsRefused: a column is not there, or the times go back.
+            RowsRefused: a column is not there, the times go back, or there are too few rows.
         """
         share("first", first)
         whole("batches", batches, least=1)
         delay = duration("label_delay", label_delay)
         everything, labels = _parted(table, target, ("" if time is None else time, *ignore))
-        times = _moments(table, time, len(everything))
         begun = max(2, int(len(everything) * first))
+        if len(everything) <= begun:
+            fact = f"of {len(everything)} rows none is left to predict: {begun} begin the history"
+            raise RowsRefused(fact)
+        times = _moments(table, time, len(everything))
         return cls(
             name=name,
             rows=everything.take(slice(0, begun)),

@@ -3,109 +3,41 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
-
-import numpy as np
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol, TypedDict, Unpack
 
 from ratoon.core import wire
-from ratoon.core.deciding import Decision, Retrain
-from ratoon.core.events import REQUESTED, ROLLBACK_REQUESTED, Event
-from ratoon.core.measuring import Measurement, RowRange
-from ratoon.core.running import Run
-from ratoon.core.versions import ModelVersion
-from ratoon.engine import steps
+from ratoon.core.errors import SettingInvalid
+from ratoon.core.events import REQUESTED, ROLLBACK_REQUESTED
+from ratoon.core.settings import not_negative
+from ratoon.core.times import duration
 from ratoon.engine.clocks import VirtualClock
-from ratoon.engine.evidence import recorded
+from ratoon.engine.comparison import ReplayReport, compared
 from ratoon.engine.history import Arrival, History
 from ratoon.engine.loop import Loop
-from ratoon.engine.records import Records
-from ratoon.executors import Inline
-from ratoon.metrics import default_metrics
-from ratoon.metrics.protocol import Metric
-from ratoon.policies.champions import window_of
+from ratoon.engine.naming_policies import policy_named
+from ratoon.engine.outcomes import Outcome, outcome
+from ratoon.executors import Delayed, Inline
 from ratoon.stores import MemoryStore, MemoryVault
-from ratoon.stores.protocol import Store
-from ratoon.windows.judged import Judged, Scored, Target
-from ratoon.windows.labels import encode, extended
-from ratoon.windows.rows import Array
+from ratoon.triggers.protocol import Trigger
 
 Progress = Callable[[str, int, int], None]
 """Told of the policy's name, the arrivals that are done, and how many there are."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Outcome:
-    """What one policy did on the history, and what came of it."""
+class Labelled(TypedDict, total=False):
+    """How a labelled table is read; `History.of_table` says what each setting means."""
 
+    target: str
+    time: str | None
+    label_delay: timedelta | str
+    first: float
+    batches: int
+    ignore: tuple[str, ...]
     name: str
-    loss: Mapping[str, float]  # each metric on all rows, as they were answered when they came
-    total_loss: float  # summed row losses of the first metric that has them
-    retrainings: int  # decisions to retrain after the first model
-    fits: int  # models trained after the first
-    refused: int
-    failed: int
-    rollbacks: int
-    cost: float  # total loss + retrain_cost for each fit
-    versions: tuple[ModelVersion, ...]
-    runs: tuple[Run, ...]
-    decisions: tuple[Decision, ...]
-    events: tuple[Event, ...]
-    measurements: tuple[Measurement, ...]
-    served: tuple[Measurement, ...]  # the first metric window by window, as answered
-    champion: int | None
-
-    def record(self) -> Mapping[str, object]:
-        """Return the figures as JSON values."""
-        return {
-            "loss": dict(self.loss),
-            "total_loss": self.total_loss,
-            "retrainings": self.retrainings,
-            "fits": self.fits,
-            "refused": self.refused,
-            "failed": self.failed,
-            "rollbacks": self.rollbacks,
-            "cost": self.cost,
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ReplayReport:
-    """What each policy would have done."""
-
-    history: str
-    retrain_cost: float
-    rows: tuple[Outcome, ...]
-
-    def __getitem__(self, name: str) -> Outcome:
-        """Return the outcome of one policy."""
-        return next(row for row in self.rows if row.name == name)
-
-    def __str__(self) -> str:
-        """Return a table."""
-        metrics = list(self.rows[0].loss)
-        head = ["policy", *metrics, "retrained", "refused", "rolled back", "cost"]
-        body = [
-            [
-                row.name,
-                *(f"{row.loss[m]:.4g}" for m in metrics),
-                str(row.retrainings),
-                str(row.refused),
-                str(row.rollbacks),
-                f"{row.cost:.5g}",
-            ]
-            for row in self.rows
-        ]
-        widths = [max(len(line[i]) for line in (head, *body)) for i in range(len(head))]
-        lines = ["  ".join(_padded(line, widths)) for line in (head, *body)]
-        return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
-
-
-def _without_people(history: History) -> History:
-    asked = (REQUESTED, ROLLBACK_REQUESTED)
-    kept = (a for a in history.arrivals if a.event is None or a.event.type not in asked)
-    return dataclasses.replace(history, arrivals=tuple(kept))
 
 
 class Moving(Protocol):
@@ -118,47 +50,150 @@ class Moving(Protocol):
 
 def replay(
     loops: Loop | Mapping[str, Loop],
-    history: History | Loop,
+    history: object,
     *,
+    policies: Mapping[str, Trigger[Any] | Loop | str] | Sequence[str] | None = None,
     retrain_cost: float = 0.0,
+    training_takes: timedelta | str = timedelta(0),
     progress: Progress | None = None,
+    **table: Unpack[Labelled],
 ) -> ReplayReport:
     """Tell what loops would have done on a history, by running them on it.
 
     The deciding code is the one that runs live; only store, clock and executor are others. Labels
-    come when they came. A training takes no virtual time. Where several policies are compared on
-    what a loop has lived through, the retrainings and rollbacks that people asked for are left out.
+    come when they came, or as late as you say; gates, limits and rollbacks are those of the loop.
+    Where several policies are compared on what a loop has lived through, the retrainings and
+    rollbacks that people asked for are left out.
 
     Args:
         loops: a loop, or several by name; they are not opened and not changed.
-        history: a labelled table (`History.of_table`, `History.read`), or a loop that has run.
-        retrain_cost: what a fit costs, in the unit of the summed row losses.
+        history: a loop that has run; a labelled table (a pandas, polars or pyarrow frame, a dict of
+            columns) with `target` and how else it is read; the path of a .parquet, .csv or .arrow
+            file or of a stream folder; or a `History`.
+        policies: policies of one loop by name: triggers, loops, or what `ratoon replay --policy`
+            takes ("never", "every:30d", "worth:200", "Degraded(by=0.1)"); or a list of the last.
+        retrain_cost: what a fit costs, in the unit of the summed row losses of the first metric
+            that has them: errors, log loss, or money.
+        training_takes: how long a run trains, in virtual time: its challenger exists only then,
+            and meanwhile the champion answers. The first model is there from the beginning.
         progress: told how far it is.
+        table: how a labelled table is read; see `History.of_table`.
+
+    Raises:
+        SettingInvalid: a setting is not what it must be, or a text tells no policy.
+        RowsRefused: the table has no such column, or its times go back.
+
+    Example:
+        >>> import numpy as np
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> x = np.random.default_rng(0).normal(size=2000)
+        >>> turned = (x > 0) != (np.arange(2000) > 900)  # the concept turns around
+        >>> loop = Loop("demo", trainer=lambda data: LogisticRegression().fit(data.X, data.y))
+        >>> report = replay(
+        ...     loop, {"x": x, "y": turned}, target="y", policies=["never", "degraded:0.1"]
+        ... )
+        >>> report["degraded:0.1"].retrainings > 0, report.recommendation.best
+        (True, 'degraded:0.1')
     """
-    told = history if isinstance(history, History) else history.history()
-    named = loops if isinstance(loops, Mapping) else {loops.name: loops}
+    not_negative("retrain_cost", retrain_cost)
+    takes = duration("training_takes", training_takes)
+    named = _named(loops, policies)
+    told = _history(history, table)
     told = told if len(named) == 1 else _without_people(told)
     rows: list[Outcome] = []
     for name, loop in named.items():
-        store, clock = MemoryStore(), VirtualClock(told.at)
-        with loop.settings(
-            store=store, vault=MemoryVault(), clock=clock, executor=Inline()
-        ) as virtual:
-            for done, _ in enumerate(drive(virtual, told, clock), start=1):
-                if progress is not None:
-                    progress(name, done, len(told.arrivals))
+        moved = None if progress is None else partial(progress, name)
+        store, virtual = _lived(loop, told, takes, moved)
         rows.append(outcome(name, virtual, store, retrain_cost))
-    return ReplayReport(history=told.name, retrain_cost=retrain_cost, rows=tuple(rows))
+    return compared(told.name, tuple(rows), retrain_cost, takes)
 
 
-def drive(loop: Loop, history: History, clock: Moving) -> Any:
-    """Let a history happen to a loop; yield each arrival when it has been taken in."""
+def drive(
+    loop: Loop,
+    history: History,
+    clock: Moving,
+    next_end: Callable[[], datetime | None] = lambda: None,
+) -> Iterator[Arrival]:
+    """Let a history happen to a loop; yield each arrival when it has been taken in.
+
+    Args:
+        loop: what it happens to; it is fitted first, unless it was.
+        history: what arrives.
+        clock: the loop's, which is moved on.
+        next_end: tells when the next training that runs will have ended; the loop looks at it then.
+    """
     if not loop.versions():
         loop.fit(history.rows, history.labels, times=history.times)
     for arrival in history.arrivals:
+        while (end := next_end()) is not None and end <= arrival.at:
+            clock.set(end)
+            loop.tick()
         clock.set(arrival.at)
         _happen(loop, arrival)
         yield arrival
+
+
+def _lived(
+    loop: Loop, history: History, takes: timedelta, moved: Callable[[int, int], None] | None
+) -> tuple[MemoryStore, Loop]:
+    """Run one policy on the history; return what it has recorded, and the loop that ran."""
+    store, clock = MemoryStore(), VirtualClock(history.at)
+    delayed = Delayed(clock, takes)
+    executor = delayed if takes else Inline()
+    with loop.settings(
+        store=store, vault=MemoryVault(), clock=clock, executor=executor, notifier=None
+    ) as virtual:
+        for done, _ in enumerate(drive(virtual, history, clock, delayed.next_end), start=1):
+            if moved is not None:
+                moved(done, len(history.arrivals))
+    return store, virtual
+
+
+def _named(
+    loops: Loop | Mapping[str, Loop],
+    policies: Mapping[str, Trigger[Any] | Loop | str] | Sequence[str] | None,
+) -> Mapping[str, Loop]:
+    """Return the loops to run, by the names of their policies."""
+    if policies is None:
+        named = {loops.name: loops} if isinstance(loops, Loop) else dict(loops)
+    elif isinstance(policies, str) or not isinstance(loops, Loop):
+        rule = "of one loop: a mapping of names to triggers, or a list of texts"
+        raise SettingInvalid("policies", rule, policies)
+    elif isinstance(policies, Mapping):
+        named = {str(name): _policy(one, loops) for name, one in policies.items()}
+    else:
+        named = {text: policy_named(text, loops) for text in policies}
+    if not named:
+        raise SettingInvalid("policies", "at least one", policies)
+    return named
+
+
+def _policy(one: Trigger[Any] | Loop | str, loop: Loop) -> Loop:
+    if isinstance(one, Loop):
+        return one
+    return policy_named(one, loop) if isinstance(one, str) else loop.settings(retrain_when=one)
+
+
+def _history(history: object, table: Labelled) -> History:
+    """Return what happens, whatever it was given as."""
+    if isinstance(history, History | Loop):
+        if table:
+            rule = "left out where the history is no table"
+            raise SettingInvalid(next(iter(table)), rule, next(iter(table.values())))
+        return history if isinstance(history, History) else history.history()
+    if isinstance(history, str | Path):
+        if not Path(history).is_dir() and "target" not in table:
+            raise SettingInvalid("target", "the column of labels in the file", None)
+        return History.read(history, **table)
+    if "target" not in table:
+        raise SettingInvalid("target", "the column of labels in the table", None)
+    return History.of_table(history, **table)
+
+
+def _without_people(history: History) -> History:
+    asked = (REQUESTED, ROLLBACK_REQUESTED)
+    kept = (a for a in history.arrivals if a.event is None or a.event.type not in asked)
+    return dataclasses.replace(history, arrivals=tuple(kept))
 
 
 def _happen(loop: Loop, arrival: Arrival) -> None:
@@ -184,67 +219,3 @@ def _happen(loop: Loop, arrival: Arrival) -> None:
             )
         case "tick":
             loop.tick()
-
-
-def outcome(name: str, loop: Loop, store: Store, retrain_cost: float) -> Outcome:
-    """Return what came of a loop that has run."""
-    records = Records(store, loop.name)
-    runs, decisions = tuple(records.runs()), tuple(records.decisions())
-    judged, times = served(store)
-    metrics = tuple(loop.metrics) if loop.metrics else default_metrics(judged.target.task)
-    measured: list[Measurement] = []
-    if len(judged):
-        window = window_of(times, RowRange(start=0, stop=len(judged)))
-        measured = [metric.measure(judged, window) for metric in metrics]
-    fits = sum(steps.wrote(run, "train", "fits") or 0 for run in runs[1:])
-    losses = np.zeros(0)
-    if len(judged):
-        losses = next((x for x in (m.losses(judged) for m in metrics) if x is not None), losses)
-    return Outcome(
-        name=name,
-        loss={m.metric: m.value for m in measured if m.value is not None},
-        total_loss=float(losses.sum()),
-        retrainings=sum(isinstance(d, Retrain) for d in decisions) - 1,
-        fits=fits,
-        refused=sum(run.status == "refused" for run in runs),
-        failed=sum(run.status == "failed" for run in runs),
-        rollbacks=sum(run.status == "rolled back" for run in runs),
-        cost=float(losses.sum()) + retrain_cost * fits,
-        versions=tuple(records.versions()),
-        runs=runs,
-        decisions=decisions,
-        events=tuple(records.events()),
-        measurements=tuple(records.measurements()),
-        served=tuple(_series(metrics[0], judged, times, loop.window)),
-        champion=records.champion(),
-    )
-
-
-def served(store: Store) -> tuple[Judged, Array]:
-    """Return all labelled rows that were predicted, as they were answered, and their times."""
-    first = next(store.entries(0)).joined.stop
-    rows = RowRange(start=first, stop=store.counts().labelled)
-    found = store.labelled(rows)
-    target = wire.loads(Target, store.saved().target or "")
-    target = extended(target, found.values)
-    if not rows:
-        nothing = np.zeros(0)
-        return Judged(target=target, labels=nothing, scored=Scored(outputs=nothing)), nothing
-    scored = recorded(found.columns, target)
-    assert scored is not None  # every row behind the first was predicted
-    labels = encode(target, found.values)
-    return Judged(target=target, labels=labels, scored=scored), found.columns["time"]
-
-
-def _series(metric: Metric, judged: Judged, times: Array, window: int) -> list[Measurement]:
-    found: list[Measurement] = []
-    for start in range(0, len(judged) - window + 1, window):
-        rows = RowRange(start=start, stop=start + window)
-        index = slice(rows.start, rows.stop)
-        found.append(metric.measure(judged.take(index), window_of(times[index], rows)))
-    return found
-
-
-def _padded(line: list[str], widths: list[int]) -> list[str]:
-    first, *rest = zip(line, widths, strict=True)
-    return [first[0].ljust(first[1]), *(text.rjust(width) for text, width in rest)]

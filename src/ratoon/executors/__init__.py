@@ -1,6 +1,7 @@
 """Where trainings run."""
 
+from ratoon.executors.delayed import Delayed
 from ratoon.executors.inline import Inline
 from ratoon.executors.protocol import Executor, StepState, Trainer, TrainStep
 
-__all__ = ["Executor", "Inline", "StepState", "TrainStep", "Trainer"]
+__all__ = ["Delayed", "Executor", "Inline", "StepState", "TrainStep", "Trainer"]

@@ -33,10 +33,12 @@ def test_replay_of_a_log(run: Run, target: str, tmp_path: Path, table: pa.Table)
     policies = ("--policy", "never", "--policy", "loop", "--policy", "every:15d")
     lines = run("replay", target, *log, *policies).splitlines()
     assert lines[0].split() == ["never", "loop", "every:15d"]
-    figures = {line.split()[0]: line.split()[1:] for line in lines[2:]}
+    figures = {line.split()[0]: line.split()[1:] for line in lines[2 : lines.index("")]}
     assert figures["retrainings"][0] == "0"
     assert int(figures["retrainings"][1]) > 0
     assert float(figures["log_loss"][1]) < float(figures["log_loss"][0])
+    assert "0" in figures["regret"]
+    assert "cost least of the 3 policies replayed" in " ".join(lines)
 
 
 def test_replay_as_json(read: Read, target: str, tmp_path: Path, table: pa.Table) -> None:
@@ -72,7 +74,10 @@ def test_replay_called_wrongly(run: Run, target: str, tmp_path: Path) -> None:
     """A log that is not there, an unknown policy and a missing target are told with exit code 2."""
     (tmp_path / "log.csv").write_text("a,y\n1,2\n")
     assert "there is no 'gone.csv'" in run("replay", target, "gone.csv", code=2)
-    assert "none of 'never'" in run("replay", target, "--policy", "always", code=2)
+    assert "one of 'never'" in run("replay", target, "--policy", "sometimes", code=2)
+    assert "'loop' alone" in run("replay", target, "--policy", "loop:3", code=2)
+    assert "--model" in run("replay", "log.csv", "--target", "y", "--model", "deep", code=2)
+    assert "of 1 rows none is left" in run("replay", "log.csv", "--target", "y", code=1)
     assert "--target" in run("replay", target, "log.csv", code=2)
 
 
@@ -82,3 +87,32 @@ def test_replay_of_a_bad_log(run: Run, target: str, tmp_path: Path) -> None:
     (tmp_path / "log.txt").write_text("a,y\n1,2\n")
     assert "'z'" in run("replay", target, "log.csv", "--target", "z", code=1)
     assert "log.txt" in run("replay", target, "log.txt", "--target", "y", code=1)
+
+
+def test_replay_with_a_page(run: Run, target: str, tmp_path: Path, table: pa.Table) -> None:
+    """With --html it writes the page; a training's time, triggers as Python writes them."""
+    parquet.write_table(table, tmp_path / "log.parquet")
+    log = (tmp_path / "log.parquet", "--target", "y", "--time", "at", "--training-takes", "3d")
+    policies = ("--policy", "never", "--policy", "Degraded(by=0.1) | Every(days=20)")
+    said = run("replay", target, *log, *policies, "--html", "replay.html", "--retrain-cost", 5)
+    assert "The page: replay.html" in said
+    page = (tmp_path / "replay.html").read_text(encoding="utf-8")
+    assert "Degraded(by=0.1) | Every(days=20)" in page
+    assert "A training takes 3 days" in page
+
+
+def test_replay_of_a_log_alone(read: Read, tmp_path: Path, table: pa.Table) -> None:
+    """Whoever has but a labelled file names its target, and a model of scikit-learn is tried."""
+    csv.write_csv(table, tmp_path / "a log.csv")
+    log = (tmp_path / "a log.csv", "--target", "y", "--time", "at", "--ignore", "b")
+    found = read("replay", *log, "--model", "linear", "--policy", "never", "--policy", "drift")
+    assert list(found["policies"]) == ["never", "drift"]
+    assert found["recommendation"]["best"] in found["policies"]
+    assert found["policies"]["drift"]["regret"] >= 0
+
+
+def test_replay_of_many_policies(run: Run, target: str) -> None:
+    """Where columns would not fit, each policy has a row."""
+    names = ("never", "loop", "every:10d", "every:20d", "labels:900", "worth:1000", "drift")
+    lines = run("replay", target, *(arg for n in names for arg in ("--policy", n))).splitlines()
+    assert [line.split()[0] for line in lines[2:9]] == list(names)
