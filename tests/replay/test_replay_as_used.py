@@ -174,3 +174,18 @@ def test_what_is_asked_wrongly_is_told() -> None:
         rt.replay(loop(), rows, training_takes="soon", **READ)
     with pytest.raises(RowsRefused, match="'z'"):
         rt.replay(loop(), rows, target="z")
+
+
+def test_the_only_column_of_times_says_when_the_rows_were() -> None:
+    """It is no feature then; where there are two, or the times go back, all are features."""
+    days = np.datetime64("2024-03-01") + np.arange(60)
+    table: dict[str, Any] = {"at": days, "x": np.arange(60.0), "y": np.arange(60) % 2}
+    told = rt.History.of_table(table, target="y")
+    assert told.rows.schema.names == ("x",)
+    assert told.times[0] == np.datetime64("2024-03-01")
+    for more in ({"seen": days}, {"at": days[::-1]}):
+        told = rt.History.of_table({**table, **more}, target="y")
+        assert "at" in told.rows.schema.names
+        assert told.times[0] == np.datetime64("2025-01-01")
+    told = rt.History.of_table({**table, "seen": days}, target="y", ignore=("seen",))
+    assert told.rows.schema.names == ("x",)

@@ -29,7 +29,11 @@ class Log:
         None
     )
     time: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="The column of event times.")
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="The column of event times.  [default: the only column of times]",
+        ),
     ] = None
     label_delay: Annotated[
         str | None,

@@ -74,7 +74,8 @@ class History:
         Args:
             table: a frame or a dict of columns, in order of time.
             target: the column of labels.
-            time: the column of event times; without one the rows are spread over a year.
+            time: the column of event times. Without one it is the only column of times, where there
+                is just one and it never goes back; else the rows are spread over a year.
             label_delay: from a row's event time to the arrival of its label.
             first: share of the rows that the first model is fitted on.
             batches: into about how many batches of predictions the rest is cut.
@@ -87,6 +88,7 @@ class History:
         share("first", first)
         whole("batches", batches, least=1)
         delay = duration("label_delay", label_delay)
+        time = _the_times(table, target, ignore) if time is None else time
         everything, labels = _parted(table, target, ("" if time is None else time, *ignore))
         begun = max(2, int(len(everything) * first))
         if len(everything) <= begun:
@@ -159,6 +161,17 @@ def _parted(table: object, target: str, ignore: tuple[str, ...]) -> tuple[Rows, 
     schema = Schema(columns=kept, frame=frame)
     columns = {name: everything.columns[name] for name in schema.names}
     return Rows(schema=schema, columns=columns), read_labels(everything.columns[target])
+
+
+def _the_times(table: object, target: str, ignore: tuple[str, ...]) -> str | None:
+    """Return the only column that says when the rows were, or None."""
+    known = read_rows(table)
+    named = [column.name for column in known.schema.columns if column.kind == "time"]
+    found = [name for name in named if name not in (target, *ignore)]
+    if len(found) != 1:
+        return None
+    gaps = np.diff(known.columns[found[0]])
+    return found[0] if bool((gaps >= np.timedelta64(0, "us")).all()) else None
 
 
 def _moments(table: object, time: str | None, rows: int) -> Array:
