@@ -25,7 +25,17 @@ if TYPE_CHECKING:
         windows,
     )
     from ratoon.core import errors
-    from ratoon.engine import History, Loop, Monitoring, Predictions, ReplayReport, monitor, replay
+    from ratoon.engine import (
+        History,
+        Loop,
+        Monitoring,
+        Predictions,
+        ReplayReport,
+        monitor,
+        replay,
+        tune,
+        tuning,
+    )
     from ratoon.policies import Limits
     from ratoon.windows import DatasetSnapshot
 
@@ -41,6 +51,7 @@ _DOORS = {
     "ReplayReport": "ratoon.engine",
     "monitor": "ratoon.engine",
     "replay": "ratoon.engine",
+    "tune": "ratoon.engine",
 }
 _ROOMS = {
     "detectors": "ratoon.detectors",
@@ -54,6 +65,7 @@ _ROOMS = {
     "stores": "ratoon.stores",
     "testing": "ratoon.testing",
     "triggers": "ratoon.triggers",
+    "tuning": "ratoon.engine.tuning",
     "windows": "ratoon.windows",
 }
 
@@ -93,5 +105,7 @@ __all__ = [
     "stores",
     "testing",
     "triggers",
+    "tune",
+    "tuning",
     "windows",
 ]

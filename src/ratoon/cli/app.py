@@ -28,6 +28,7 @@ from ratoon.cli.retrain import retrain
 from ratoon.cli.rollback import rollback
 from ratoon.cli.runs import runs
 from ratoon.cli.status import status
+from ratoon.cli.tune import tune
 from ratoon.cli.versions import versions
 from ratoon.cli.why import why
 from ratoon.core.errors import RatoonError
@@ -39,7 +40,7 @@ MISUSED = 2
 _COMMANDS = (
     *(demo, status, why, versions, runs, decisions, events),
     *(record, label, feedback),
-    *(emit, retrain, rollback, replay, reproduce),
+    *(emit, retrain, rollback, replay, tune, reproduce),
     monitor,
 )
 _DATA = (
