@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check bench bench-setup format docs clean
+.PHONY: help setup demo test check bench bench-setup bench-decisions format docs clean
 .PHONY: ruff ruff-format pyright lint-imports deptry vulture codespell tidy mkdocs
 
 BIN := .venv/bin
@@ -27,7 +27,7 @@ export NO_MKDOCS_2_WARNING := 1
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name what; do \
-		printf '  make %-11s %s\n' "$$name" "$$what"; done
+		printf '  make %-15s %s\n' "$$name" "$$what"; done
 
 setup: .venv/.dev ## make .venv with Ratoon and every development tool
 
@@ -50,6 +50,12 @@ bench: .venv/.dev ## run each benchmark in its quick form
 	done; [ -n "$$found" ] || echo "There is no benchmark yet."
 
 bench-setup: .bench/.peers ## make an environment for each peer that the benchmarks stand beside
+
+# STREAMS="DIR DIR" says which; without it those of the demo are taken. What a killed run has
+# computed is kept below .bench/.
+bench-decisions: .venv/.dev ## judge every policy on streams: make bench-decisions STREAMS=DIR
+	@$(BIN)/python -m benchmarks.decisions $(foreach dir,$(STREAMS),--streams $(dir)) \
+		--json benchmarks/results/decisions.json --page benchmarks/results/decisions.html
 
 format: .venv/.dev ## set the code in order, and mend what can be mended
 	@$(BIN)/ruff format
