@@ -85,8 +85,9 @@ def printed(found: Outcome) -> str:
     if not found.scenes:
         return "\n".join(["There is no stream to judge policies on.", *_left_out(found)])
     delays = found.scenes[0].job.delays
-    head = f"{'policy':<25}{'median':>7}{'mean':>7}{'shared':>7}{'< 1':>6}{'controls':>9}{'fits':>6}{'extra':>6}"
-    head += f"{'false':>7}" + "".join(f"{f'd={d}':>7}" for d in delays) + f"{'p':>9}"
+    names = [("median", 7), ("mean", 7), ("shared", 7), ("< 1", 6), ("controls", 9), ("fits", 6)]
+    names += [("extra", 6), ("false", 7), *((f"d={d}", 7) for d in delays), ("p", 9)]
+    head = f"{'policy':<25}" + "".join(f"{name:>{wide}}" for name, wide in names)
     lines = [head]
     for kind, title in ((False, None), (True, "for reference: no policies")):
         lines += [title] if title else []
