@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 
 from ratoon.core.errors import (
     IdConflict,
@@ -24,6 +26,7 @@ from ratoon.core.errors import (
     StoreUnwritable,
 )
 from ratoon.core.measuring import RowRange
+from ratoon.core.quarantine import Quarantined
 from ratoon.stores.book import SqlBook, sqlite_engine
 from ratoon.stores.folder import FolderLock, known_loops, open_folder, open_known
 from ratoon.stores.protocol import Receipt, Record, Saved
@@ -134,6 +137,49 @@ def test_a_refused_write_leaves_nothing(home: Path, monkeypatch: pytest.MonkeyPa
     assert store.counts() == replace(store.counts(), predictions=1, labelled=3, parked=0)
     assert store.append(predictions(["q"])).seq == 4
     store.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"), [("SQLITE_FULL", StoreFull), ("SQLITE_IOERR_WRITE", StoreUnwritable)]
+)
+def test_a_refused_record_is_told_as_a_refused_row(
+    home: Path, said: str, kind: type[StoreUnwritable]
+) -> None:
+    """Where the disk refuses the records it is the same error as where it refuses rows."""
+    engine = sqlite_engine(home / "ratoon.db")
+    book = SqlBook(engine, "a")
+
+    def refused(*_: object) -> None:
+        error = sqlite3.OperationalError("no room")
+        error.sqlite_errorname = said
+        raise OperationalError("COMMIT", {}, error)
+
+    sa.event.listen(engine, "commit", refused)
+    with pytest.raises(kind, match=r"ratoon\.db cannot be written to: no room"):
+        book.commit(Record(saved=Saved(cursor=4)))
+    said = "SQLITE_BUSY"
+    with pytest.raises(OperationalError):
+        book.commit(Record(saved=Saved(cursor=4)))
+    sa.event.remove(engine, "commit", refused)
+    book.commit(Record(saved=Saved(cursor=4)))
+    assert book.saved().cursor == 4
+    book.close()
+
+
+def test_a_database_without_room(home: Path) -> None:
+    """SQLite itself says what is told as a full disk."""
+    engine = sqlite_engine(home / "ratoon.db")
+
+    def small(connection: Any, _record: object) -> None:
+        connection.execute("PRAGMA max_page_count=1")  # as many as there are
+
+    sa.event.listen(engine, "connect", small)
+    book = SqlBook(engine, "a")
+    reason = "broken " * 100_000
+    large = Quarantined(id="q", at=moment(1), rows=(), reasons=(reason,))
+    with pytest.raises(StoreFull, match="full"):
+        book.commit(Record(quarantined=(large,)))
+    book.close()
 
 
 def test_a_failed_flush_of_the_disk(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

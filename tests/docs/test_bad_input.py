@@ -57,7 +57,7 @@ def first_fit(loop: rt.Loop, count: int = FIRST_ROWS) -> rt.Loop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """A fitted loop with three predictions, of which the first is labelled; and a folder."""
+    """A fitted loop with three predictions, of which one is labelled and one rated; a folder."""
 
     loop: rt.Loop
     home: Path
@@ -77,6 +77,7 @@ def given(tmp_path: Path) -> Iterator[Given]:
     loop = first_fit(new_loop())
     loop.predict(rows(3), ids=["a", "b", "c"])
     loop.label(["a"], ["dear"])
+    loop.feedback(["c"], ratings=[1])
     loop.emit("pricing.changed", id="1", source="shop")
     yield Given(loop=loop, home=tmp_path)
     loop.close()
@@ -126,6 +127,8 @@ ROWS: Mapping[str, Case] = {
     "a missing value where the first fit had some": lambda g: g.predict(age=[None]),
     "a text that was never seen before": lambda g: g.predict(town=["Faro"]),
     "columns of different lengths": lambda g: g.predict(size=[1.0, 2.0]),
+    "a path instead of rows": lambda g: g.loop.predict("rows.parquet"),
+    "an answer without the scores that a metric needs": lambda g: g.loop.record(rows(), ["dear"]),
     "an array with one dimension": lambda g: g.loop.predict(np.zeros(4)),
     "a time without a zone": lambda g: g.loop.predict(rows(), times=[datetime(2026, 1, 1)]),  # noqa: DTZ001 - meant
 }
@@ -153,6 +156,7 @@ LABELS: Mapping[str, Case] = {
 OTHERS: Mapping[str, Case] = {
     "feedback on an id that is unknown": lambda g: g.loop.feedback(["z"], ratings=[-1]),
     "feedback without ratings and corrections": lambda g: g.loop.feedback(["a"]),
+    "something else said of the same prediction": lambda g: g.loop.feedback(["c"], ratings=[-1]),
     "a rating that is no number": lambda g: g.loop.feedback(["a"], ratings=[np.nan]),
     "an event whose source and id are known": lambda g: g.loop.emit(
         "pricing.changed", id="1", source="shop"
@@ -183,6 +187,7 @@ SETTINGS: Mapping[str, Case] = {
     "a trainer that is no function": lambda _: rt.Loop("bad", trainer=None),  # type: ignore[arg-type]
     "a trigger without its limit": lambda _: rt.triggers.Degraded("accuracy"),
     "a metric that does not exist": lambda _: rt.gates.Better("sharpness"),
+    "a metric by its name alone": lambda _: new_loop(metrics=["log_loss"]),
     "a gate on a metric that is no mean of row losses": lambda _: rt.gates.Better("f1"),
     "a trigger on a metric that the loop does not measure": lambda _: first_fit(
         new_loop(retrain_when=rt.triggers.Degraded("mae", by=0.1))

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -271,6 +272,12 @@ def structured(folder: Path) -> Any:
     return found
 
 
+def record_batch() -> pa.RecordBatch:
+    """Return the table as what Arrow sends at once."""
+    [found] = table().combine_chunks().to_batches()
+    return found
+
+
 def whole(data: Any, batch_rows: int) -> list[Any]:
     """Return a Python object, which comes in one batch."""
     assert batch_rows == BATCH
@@ -310,6 +317,8 @@ MAKERS = [
     Maker(name="a pattern of files", make=pattern),
     Maker(name="a watched folder", make=folder_of_files, read=read_folder),
     Maker(name="a pyarrow table", make=lambda _: table(), read=whole),
+    Maker(name="a pyarrow record batch", make=lambda _: record_batch(), read=whole),
+    Maker(name="a relation of DuckDB", make=lambda _: duckdb.arrow(table()), read=whole),
     Maker(name="a pandas frame", make=lambda _: pd.DataFrame(COLUMNS), read=whole),
     Maker(
         name="a pandas frame of Arrow columns",

@@ -240,6 +240,16 @@ def test_forget_history(loop: rt.Loop) -> None:
     assert rt.replay(loop, loop.history()).rows[0].fits
 
 
+def test_table_versions_of_a_pin_hold_its_rows(loop: rt.Loop) -> None:
+    """The versions of the tables that a pin names have all rows that were trained on."""
+    loop.emit("now")
+    for pin in loop.data.snapshots():
+        table = DeltaTable(str(log_of(loop) / "labels"), version=pin.tables["labels"])
+        there = set(table.to_pyarrow_table()["ordinal"].to_pylist())
+        assert there.issuperset(n for part in pin.rows for n in range(part.start, part.stop))
+        assert pin.tables.keys() >= {"predictions", "labels", "journal"}
+
+
 def test_forget_while_a_training_reads(loop: rt.Loop) -> None:
     """A snapshot whose rows were erased before it was pinned is read without them."""
     pin = loop.data.snapshots()[0]
@@ -275,6 +285,7 @@ def test_prune(loop: rt.Loop, clock: VirtualClock) -> None:
         loop.close()  # a file of its own
         store = store_of(loop)
     clock.set(START + timedelta(days=40))
+    store.note_compared("0" * 64, "of a snapshot that no version was trained on")
     files = store._log.shelves.tables["predictions"].files
     old = [file for file in files if file.first >= 100 and file.last < 180]
     assert len(old) > 0
@@ -283,6 +294,8 @@ def test_prune(loop: rt.Loop, clock: VirtualClock) -> None:
     assert left == 220 - sum(file.rows for file in old)
     [pin] = loop.data.snapshots()
     assert len(loop.data.snapshot(pin.digest)) == pin.count
+    assert loop.data.prune(age="25d") == 0
+    assert [path.name for path in (log_of(loop) / "compared").iterdir()] == [pin.digest]
     gone = f"p{old[0].first}"
     assert store_of(loop).predictions([gone, "p210"]).keys() == {"p210"}
     sent = _predictions(loop, old[0].first, old[0].first + 1)

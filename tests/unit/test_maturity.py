@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,7 @@ from scipy import stats
 
 from ratoon.core import wire
 from ratoon.core.errors import LengthMismatch, SettingInvalid, ValueForbidden
-from ratoon.core.measuring import Window
+from ratoon.core.measuring import RowRange, Window
 from ratoon.core.times import from_micros
 from ratoon.windows.arrived import Arrived
 from ratoon.windows.judged import Floats
@@ -251,6 +251,20 @@ def test_imported_rows_say_nothing_of_delays() -> None:
     before, after = made.seen(), made.settings.seen(state, at)
     np.testing.assert_array_equal(after.curve.waiting, before.curve.waiting)
     assert after.matched.joined == before.matched.joined + 4000
+
+
+def test_window_of_labelled_rows_has_at_least_these() -> None:
+    """Where old cohorts are wider than a window, its labelled rows tell how dense it is."""
+    settings, state = LabelDelays(), LabelDelays().init()
+    days = np.repeat([0.0, 20.0], [300, 10])  # all within a cohort, once they are old
+    at = START + 365 * DAY
+    state = settings.step(state, at, predicted=moments(days), joined=moments(days))
+    arrived, short = settings.seen(state, at), window(0.0, 0.5)
+    known = replace(short, rows=RowRange(start=0, stop=300))
+    thin, dense = arrived.maturity(short), arrived.maturity(known)
+    assert thin.labelled < 10
+    assert (dense.labelled, dense.rows) == (pytest.approx(300), pytest.approx(300))
+    assert dense.share == thin.share
 
 
 def test_what_lacks_its_other_half_is_counted() -> None:

@@ -172,3 +172,29 @@ def test_false_alarms_of_a_thousand_trainings() -> None:
         for i in range(1000)
     ]
     assert sum(map(bool, told)) <= 10
+
+
+@pytest.mark.parametrize("kind", ["int64", "float64"])
+def test_zero_among_small_whole_numbers_is_told_and_trained_on(kind: str) -> None:
+    """A reference without a Monday, which is day 0, does not set all Mondays aside."""
+    days = np.repeat(np.arange(1, 7), 250).astype(kind)
+    week = np.repeat(np.arange(7), 250).astype(kind)
+    rules = infer(Dataset(rows=read_rows({"day": days}))).rules
+    data = Dataset(rows=read_rows({"day": week}), batches=np.arange(7 * 250) // 250)
+    findings = check(rules, data)
+    assert ("sentinel", "warn") in [(f.rule, f.severity) for f in findings.found]
+    assert not findings.failed
+    assert not findings.quarantine.any()
+
+
+@pytest.mark.parametrize("value", [0, -1])
+def test_zero_among_large_numbers_and_less_than_none_are_set_aside(value: int) -> None:
+    """0 is no size in cm, and -1 no day of the week."""
+    chance = np.random.default_rng(0)
+    sizes = chance.integers(150, 200, 1500) if value == 0 else chance.integers(0, 7, 1500)
+    rules = infer(Dataset(rows=read_rows({"x": sizes}))).rules
+    later = np.where(np.arange(1500) < 250, value, sizes)
+    data = Dataset(rows=read_rows({"x": later}), batches=np.arange(1500) // 250)
+    findings = check(rules, data)
+    assert ("sentinel", "fail") in [(f.rule, f.severity) for f in findings.found]
+    assert int(findings.quarantine.sum()) == 250

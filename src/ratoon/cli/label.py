@@ -38,6 +38,9 @@ class Columns:
         str | None,
         typer.Option(metavar="COLUMN", help="Who says so.  [default: source or label_source]"),
     ] = None
+    by: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Who says so, where no column does.")
+    ] = None
 
     def named(self, ignore: Sequence[str]) -> ColumnsOf:
         """Return them as the reader of sources wants them."""
@@ -69,7 +72,7 @@ def label(
     takes them in at its next call, whether it runs now or later; labels that it knows count once.
 
     Example:
-        ratoon label fraud chargebacks.csv
+        ratoon label fraud chargebacks.csv --by bank
         ratoon label fraud reviewed.parquet --id transaction --label is_fraud --source said_by
         ratoon label fraud 'labels/*.parquet' --watch --every 1m
     """
@@ -91,11 +94,14 @@ def _kind(columns: Columns, reading: Reading) -> Kinded:
         found[roles["label"]] = class_kind(counter.target)
         return found
 
-    return Kinded(what="labels", parts=parts, draft=_draft, types=types)
+    def draft(counter: Counter, part: LabelsIn) -> Draft:
+        return _draft(counter, part, part.source or columns.by)
+
+    return Kinded(what="labels", parts=parts, draft=draft, types=types)
 
 
-def _draft(counter: Counter, part: LabelsIn) -> Draft:
+def _draft(counter: Counter, part: LabelsIn, source: str | None) -> Draft:
     from ratoon.engine import SystemClock  # noqa: PLC0415 - slow to import
 
     now = SystemClock().now()
-    return counter.labels(part.ids, part.labels, now, times=part.times, source=part.source)
+    return counter.labels(part.ids, part.labels, now, times=part.times, source=source)

@@ -68,7 +68,7 @@ class Counter:
         table = read_rows(rows, self.schema)
         moments = read_times(times, len(table), at)
         names = () if ids is None else checked_ids(ids, len(table))
-        values = read_labels(outputs, self.target.task)
+        values = read_labels(outputs, self.target.task, "output")
         if len(values) != len(table):
             raise LengthMismatch("the batch", len(table), "outputs", len(values))
         target = extended(self.target, values)
@@ -118,7 +118,7 @@ class Counter:
         rated = [None] * len(names) if ratings is None else checked_ratings(ratings)
         wanted = (None,) * len(names)
         if corrections is not None:
-            wanted = read_labels(list(corrections), self.target.task)
+            wanted = read_labels(list(corrections), self.target.task, "correction")
             checked_kinds(wanted, self.target, self.task, "correction")
         for what, found in (("ratings", rated), ("corrections", wanted)):
             if len(found) != len(names):

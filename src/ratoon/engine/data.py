@@ -207,7 +207,8 @@ class Data:
             whole("rows", rows, least=0)
         found = None if age is None else duration("age", age)
         versions = {kept.version.snapshot for kept in self._store.versions()}
-        pinned = [part for p in self._store.pins() if p.digest in versions for part in p.rows]
+        pins = [pin for pin in self._store.pins() if pin.digest in versions]
+        pinned = [part for pin in pins for part in pin.rows]
         state, labelled = Records(self._store, self._loop).state(), self._store.counts().labelled
         first = labelled if state is None else min(state.window_start, labelled)
         newest = RowRange(start=max(0, first - _LOOKED_BACK), stop=labelled)
@@ -217,6 +218,7 @@ class Data:
                 age=found,
                 rows=rows,
                 needed=(*pinned, newest),
+                snapshots=tuple(pin.digest for pin in pins),
                 dry=dry_run,
             )
         )

@@ -89,6 +89,7 @@ class Definition:
         if not callable(self.trainer):
             rule = "a function that takes a DatasetSnapshot and returns a fitted model"
             raise SettingInvalid("trainer", rule, self.trainer)
+        _check_metrics(self.metrics)
         one_of("autonomy", self.autonomy, ("observe", "automatic"))
         whole("window", self.window, least=2)
         whole("input_window", self.input_window, least=2)
@@ -112,3 +113,13 @@ class Definition:
             window=self.window,
             input_window=self.input_window,
         )
+
+
+def _check_metrics(metrics: Sequence[Metric] | None) -> None:
+    """Refuse what is no metric, such as its name."""
+    rule = "a list of metrics, such as [rt.metrics.LogLoss(), rt.metrics.Accuracy()]"
+    if isinstance(metrics, str) or not isinstance(metrics, Sequence | None):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
+        raise SettingInvalid("metrics", rule, metrics)
+    for metric in metrics or ():
+        if not callable(getattr(metric, "measure", None)) or isinstance(metric, type):
+            raise SettingInvalid("metrics", rule, metric)

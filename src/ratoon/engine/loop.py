@@ -153,11 +153,14 @@ class Loop(Definition):
             rows: the features.
             outputs: what was answered: numbers or classes.
             ids: one text a row, to label it by; by default Ratoon makes them (`Receipt.ids`).
-            scores: probabilities, shape (rows, classes), classes in the order of `fit`.
+            scores: probabilities, shape (rows, classes), classes in the order of
+                `Predictions.classes`; needed where the loop measures what rests on them, as the
+                usual metrics of classes do.
             times: event times, aware; by default now.
             version: which version answered; by default the champion.
 
         Raises:
+            MetricNeedsColumn: there are no scores, and a metric of the loop needs them.
             IdConflict: an id is known with another content; nothing of the batch is stored.
             VersionUnknown: that version is not kept.
         """
@@ -195,7 +198,19 @@ class Loop(Definition):
         ratings: Sequence[float] | None = None,
         corrections: Sequence[object] | None = None,
     ) -> Receipt:
-        """Take users' feedback on predictions: ratings (below 0 is a complaint), corrections."""
+        """Take users' feedback on predictions; a prediction takes it once.
+
+        Args:
+            ids: of predictions that the loop knows.
+            ratings: numbers, one an id; below 0 is a complaint.
+            corrections: what the answers should have been, one an id; one that is not what was
+                answered is a complaint. Rows with a rating and rows with a correction go in two
+                calls where not every row has both.
+
+        Raises:
+            PredictionsUnknown: a prediction is not known; nothing of the batch is stored.
+            IdConflict: something else was said of a prediction before.
+        """
         return self._open().feedback(ids, ratings, corrections)
 
     def emit(

@@ -9,10 +9,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from ratoon.core import wire
 from ratoon.core.deciding import Decision
-from ratoon.core.errors import StoreNewer, StoreOlder
+from ratoon.core.errors import StoreFull, StoreNewer, StoreOlder, StoreUnwritable
 from ratoon.core.events import Event
 from ratoon.core.measuring import Measurement
 from ratoon.core.quarantine import Quarantined
@@ -26,6 +27,7 @@ from ratoon.windows.pins import Pin
 
 _READING = {"reads": True}  # one statement, which waits for no writer
 _LAZY = {"lazy": True}  # a transaction that is not waited for until the disk has it
+_REFUSED = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")  # by the disk
 
 
 class SqlBook:
@@ -47,7 +49,11 @@ class SqlBook:
     def _writing(self, *, durable: bool = True) -> Generator[Writing]:
         """Open a transaction that writes; it is undone where it does not come to its end."""
         options: Mapping[str, bool] = {} if durable else _LAZY
-        with self._engine.connect().execution_options(**options) as connection, connection.begin():
+        with (
+            _disk_trouble(self._engine),
+            self._engine.connect().execution_options(**options) as connection,
+            connection.begin(),
+        ):
             yield Writing(
                 connection=connection,
                 tables=self._metadata.tables,
@@ -209,6 +215,19 @@ class SqlBook:
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
+
+
+@contextmanager
+def _disk_trouble(engine: sa.Engine) -> Generator[None]:
+    """Raise what the disk refuses to SQLite as an error of the tree."""
+    try:
+        yield
+    except OperationalError as error:
+        name = str(getattr(error.orig, "sqlite_errorname", ""))
+        if not name.startswith(_REFUSED):
+            raise
+        kind = StoreFull if name == _REFUSED[0] else StoreUnwritable
+        raise kind(str(engine.url.database), str(error.orig)) from error
 
 
 def sqlite_engine(path: Path) -> sa.Engine:

@@ -9,7 +9,7 @@ are the same.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -66,6 +66,14 @@ def note(folder: Path, digest: str, place: str) -> None:
     """
     with suppress(OSError):
         disk.write_durably(folder / _FOLDER / digest, place.encode())
+
+
+def keep(folder: Path, digests: Collection[str]) -> None:
+    """Let go of the notes on all other snapshots."""
+    with suppress(OSError):
+        for path in (folder / _FOLDER).iterdir():
+            if path.name not in digests:
+                path.unlink(missing_ok=True)
 
 
 def noted(folder: Path, digest: str) -> str | None:

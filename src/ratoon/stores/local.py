@@ -266,7 +266,7 @@ class LocalStore:
         return self._book.refused()
 
     def table_versions(self) -> Mapping[str, int]:
-        """Return the version of each table that the rows lie in."""
+        """Bring the rows to their tables, and return the version of each."""
         return self._log.table_versions()
 
     def saved(self) -> Saved:

@@ -108,6 +108,7 @@ class Keeping:
     age: timedelta | None = None
     rows: int | None = None  # predictions and rows of history
     needed: tuple[RowRange, ...] = ()  # ordinals of labelled rows
+    snapshots: tuple[str, ...] = ()  # digests of those that are needed
     dry: bool = False  # whether they are only counted
 
 
@@ -256,7 +257,7 @@ class Store(Protocol):
         ...
 
     def table_versions(self) -> Mapping[str, int]:
-        """Return the version of each table that the rows lie in; empty where there are none."""
+        """Bring the rows to their tables, and return each one's version; empty without tables."""
         ...
 
     def saved(self) -> Saved:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 
-from ratoon.core.errors import StoreDamaged, StoreUnwritable
+from ratoon.core.errors import RatoonError, StoreDamaged, StoreUnwritable
 from ratoon.core.events import Event
 from ratoon.core.measuring import RowRange
 from ratoon.log.wal import WalWriter, read_wal
@@ -263,7 +263,9 @@ class RowLog:
         return any((event.source, event.id) == (told.source, told.id) for event in found)
 
     def table_versions(self) -> Mapping[str, int]:
-        """Return the version of each table."""
+        """Return the version of each table, with all rows in it that the disk takes there."""
+        with suppress(RatoonError, OSError):  # the flusher tries again, and says why it could not
+            self.flush()
         return versions(self._shelves)
 
     @property
@@ -360,6 +362,7 @@ class RowLog:
         with self._flushed():
             count = prune(self._shelves, self._catalog, keeping)
             self._shelves.cool()
+        compared.keep(self._folder, keeping.snapshots)
         return count
 
     def abandon(self) -> None:

@@ -219,7 +219,9 @@ class Arrived:
     def maturity(self, window: Window) -> Maturity:
         """Return how many of the labels of a window of event time are in.
 
-        Predictions of a cohort that lies in the window in part count in part.
+        Predictions of a cohort that lies in the window in part count in part. A window of labelled
+        rows has at least these: where its cohorts, which are wide where they are old, let expect
+        fewer, predictions are denser there than in the rest of the cohort.
         """
         seen = self.seen
         ends = np.maximum(
@@ -229,7 +231,10 @@ class Arrived:
         last = np.minimum(ends, micros(window.end))
         inside = np.maximum(0.0, last - first) / (ends - seen.starts_us)
         ages = np.maximum(0.0, self.now_us - (first + last) / 2.0) / _SECOND_US
-        return self._maturity(seen.rows * inside, seen.labelled * inside, ages)
+        rows, labelled = seen.rows * inside, seen.labelled * inside
+        told = 0 if window.rows is None else len(window.rows)
+        denser = max(1.0, told / float(labelled.sum())) if labelled.any() else 1.0
+        return self._maturity(rows * denser, labelled * denser, ages)
 
     def watermark(self) -> datetime | None:
         """Return the event time up to which windows are mature; None where that is not known.

@@ -28,13 +28,16 @@ _NO_SCHEMA = (
     "a frame, a dict of columns, a list of dicts, an array with two dimensions or one with fields"
 )
 
+_FILES = "ratoon.sources.read gives the rows of a file; `ratoon record` brings them to a loop"
+
 
 def read_rows(data: object, schema: Schema | None = None, *, frame: Frame | None = None) -> Rows:
     """Read a batch of feature rows; infer the schema where none is given.
 
     Args:
-        data: a pandas, polars or pyarrow frame, a dict of columns, a list of dicts, or an array
-            of shape (rows, columns), whose columns are named x0, x1, …, or a structured one of
+        data: a pandas, polars or pyarrow frame, or what gives a stream of Arrow, such as a record
+            batch or a relation of DuckDB; a dict of columns, a list of dicts, or an array of
+            shape (rows, columns), whose columns are named x0, x1, …, or a structured one of
             shape (rows,), whose columns are its fields.
         schema: what the rows must look like; their columns may come in any order.
         frame: the kind of frame that models are to be given; by default the kind of `data`.
@@ -103,15 +106,30 @@ def _columns(data: object) -> tuple[dict[str, Array], Frame]:
     if isinstance(data, list | tuple):
         return _from_records(cast("Sequence[Any]", data)), "numpy"
     try:
-        table = nw.from_native(cast("Any", data), eager_only=True, pass_through=True)
+        table = nw.from_native(_drained(data), eager_only=True, pass_through=True)
         if not isinstance(table, nw.DataFrame):
             message = f"rows must be {_NO_SCHEMA}, got {type(data).__name__}"
-            raise RowsRefused(message)
+            is_path = isinstance(data, str) or hasattr(data, "__fspath__")
+            raise RowsRefused(message, hint=_FILES if is_path else "")
         series = [column.to_native() for column in table.iter_columns()]
         named = _named(zip(table.columns, series, strict=True))
     except nw.exceptions.NarwhalsError as error:
         raise RowsRefused(f"the frame cannot be read: {error}") from error
     return named, _frame_of(table.implementation)
+
+
+def _drained(data: object) -> Any:
+    """Return what gives its rows as a stream of Arrow, and is no frame itself, as a table."""
+    found = cast("Any", data)
+    is_frame = nw.dependencies.is_into_dataframe(found) or nw.dependencies.is_into_series(found)
+    if is_frame or not hasattr(found, "__arrow_c_stream__"):
+        return found
+    import pyarrow as pa  # noqa: PLC0415 - slow to import
+
+    try:
+        return cast("Any", pa).table(found)
+    except (ArithmeticError, NotImplementedError, TypeError, ValueError) as error:
+        raise RowsRefused(f"the stream of Arrow cannot be read: {error}") from error
 
 
 def _named(columns: Iterable[tuple[object, object]]) -> dict[str, Array]:

@@ -19,8 +19,13 @@ Labels: TypeAlias = tuple[Scalar, ...] | LabelColumn
 _MANY_CLASSES = 20
 
 
-def read_labels(values: object, task: str | None = None) -> tuple[Scalar, ...]:
+def read_labels(values: object, task: str | None = None, what: str = "label") -> tuple[Scalar, ...]:
     """Read a batch of labels: a list, an array or a series of numbers, texts or truths.
+
+    Args:
+        values: one a row.
+        task: where it is known.
+        what: how an error calls them.
 
     Raises:
         RowsRefused: where it is empty, or a label is missing, infinite, of no known type, or no
@@ -29,45 +34,45 @@ def read_labels(values: object, task: str | None = None) -> tuple[Scalar, ...]:
     >>> read_labels([1.0, 0.0], "binary")
     (1, 0)
     """
-    found = listed("label", values)
+    found = listed(what, values)
     if not found:
-        raise BatchEmpty("the batch of labels")
-    return tuple(_label(value, row, task) for row, value in enumerate(found))
+        raise BatchEmpty(f"the batch of {what}s")
+    return tuple(_label(value, row, task, what) for row, value in enumerate(found))
 
 
-def _label(value: object, row: int, task: str | None) -> Scalar:
+def _label(value: object, row: int, task: str | None, what: str) -> Scalar:
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueForbidden("label", "finite", value, row)
+        raise ValueForbidden(what, "finite", value, row)
     if not isinstance(value, bool | int | float | str):
-        raise ValueForbidden("label", "a number, a text or a truth", value, row)
+        raise ValueForbidden(what, "a number, a text or a truth", value, row)
     if task == "regression":
         if isinstance(value, str | bool):
-            raise ValueForbidden("label", "a number (the task is regression)", value, row)
-        return _float(value, row)
+            raise ValueForbidden(what, "a number (the task is regression)", value, row)
+        return _float(value, row, what)
     if isinstance(value, float) and task is not None:
         if not value.is_integer():
-            raise ValueForbidden("label", f"a class (the task is {task})", value, row)
-        return _class(int(value), row)
-    return _class(value, row)
+            raise ValueForbidden(what, f"a class (the task is {task})", value, row)
+        return _class(int(value), row, what)
+    return _class(value, row, what)
 
 
-def _class(value: Scalar, row: int) -> Scalar:
+def _class(value: Scalar, row: int, what: str) -> Scalar:
     """Return a class that every store can keep."""
     if isinstance(value, str) and not value.isprintable():
         try:
             value.encode()
         except UnicodeEncodeError as error:
-            raise ValueForbidden("label", "text that UTF-8 can hold", value, row) from error
+            raise ValueForbidden(what, "text that UTF-8 can hold", value, row) from error
     if isinstance(value, int) and abs(value) > LARGEST:
-        raise ValueForbidden("label", f"a class of at most {LARGEST}", value, row)
+        raise ValueForbidden(what, f"a class of at most {LARGEST}", value, row)
     return value
 
 
-def _float(value: float, row: int) -> float:
+def _float(value: float, row: int, what: str) -> float:
     try:
         return float(value)
     except OverflowError as error:
-        raise ValueForbidden("label", "a number that fits a float", value, row) from error
+        raise ValueForbidden(what, "a number that fits a float", value, row) from error
 
 
 def infer_target(labels: tuple[Scalar, ...]) -> Target:

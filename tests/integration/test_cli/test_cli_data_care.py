@@ -179,6 +179,8 @@ def test_forget(run: Run, read: Read, home: Path, tmp_path: Path) -> None:
     assert event["data"]["reason"] == "request 42"
     text = run(*args, "--yes")
     assert "Erased: 0 rows, 0 labels" in text
+    assert "ratoon events fraud" in text
+    assert "No model" not in text
 
 
 def test_forget_history(run: Run, read: Read, home: Path) -> None:

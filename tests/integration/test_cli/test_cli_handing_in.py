@@ -260,6 +260,21 @@ def test_labels_join(run: Run, home: Path, loop: Loop, tmp_path: Path) -> None:
     assert counts(home)[1] == before + 19
 
 
+def test_labels_by_one_for_all(run: Run, home: Path, loop: Loop, tmp_path: Path) -> None:
+    """Who says so may stand in no column: then the option says it, and a column before it."""
+    run("record", "fraud", to_csv(tmp_path / "a.csv", scored(4)), *SCORES, "--home", home)
+    ids, labels = scored(4)["id"], ["good", "bad"]
+    first = to_csv(tmp_path / "l.csv", {"id": ids[:2], "label": labels})
+    run("label", "fraud", first, "--by", "bank", "--home", home)
+    said = {"id": ids[2:], "label": labels, "source": ["court", "court"]}
+    other = to_csv(tmp_path / "m.csv", said)
+    run("label", "fraud", other, "--by", "bank", "--home", home)
+    with loop:
+        loop.tick()
+        found = {one.source: one.labels for one in loop.data.delays().sources}
+    assert (found["bank"], found["court"]) == (2, 2)
+
+
 def test_a_label_of_another_kind(run: Run, home: Path, tmp_path: Path) -> None:
     """A number where the classes are texts is refused, with its row."""
     path = to_parquet(tmp_path / "l.parquet", {"id": ["p", "q"], "label": [0, 1]})

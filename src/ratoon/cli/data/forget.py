@@ -12,6 +12,7 @@ from ratoon.cli.data import looking
 from ratoon.cli.data.blame import record, told
 from ratoon.cli.data.looking import Ids, IdsFile
 from ratoon.cli.opening import held
+from ratoon.core.events import DATA_FORGOTTEN
 
 if TYPE_CHECKING:
     from ratoon.engine.data import Touched
@@ -76,6 +77,10 @@ def _tell(loop: str, named: tuple[str, ...], gone: Forgotten, touched: Touched) 
     )
     if unknown:
         showing.say(f"Of {showing.counted(unknown, 'id')} there was no row.")
+    if not gone.ids:
+        known = f"ratoon events {loop} --type {DATA_FORGOTTEN}"
+        showing.say(f"What was erased before, and what was trained on it: {known}")
+        return
     facts = told(loop, touched)
     showing.say("Trained on them, and kept:" if touched.runs else "No model was trained on them.")
     if touched.runs:

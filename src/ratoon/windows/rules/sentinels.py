@@ -47,6 +47,7 @@ _MORE = 5.0  # times as many as in the reference
 _PURE = 0.9  # share of one value among all beyond the reference's end
 _NEAR = 0.1  # share of the other values that are a value's neighbours
 _LEAST_NEAR = 10
+_CODES = 31  # the largest of whole numbers that name or count a few things, such as days
 
 
 def moments() -> tuple[float, ...]:
@@ -122,8 +123,13 @@ def in_numbers(case: Case, column: ColumnRule, seen: View, ordered: Sorted) -> l
         for group in np.flatnonzero(apart):
             apart[group] = _apart(column, value, days[group][: ordered.present[group]])
         if apart.any():
-            says = _told_value(column.kind, value)
-            one = _Value(rows=values == value, before=before, says=says, least=least)
+            one = _Value(
+                rows=values == value,
+                before=before,
+                says=_told_value(column.kind, value),
+                least=least,
+                ordinary=value == 0 and _is_code(column),
+            )
             found += _judge(case, column, one, apart)
     return found
 
@@ -156,6 +162,7 @@ class _Value:
     before: int  # rows of the reference that have it
     says: str
     least: tuple[float, float]  # shares from which it is told, and fails
+    ordinary: bool = False  # whether it may well be one more value of its column
 
 
 def _more(case: Case, count: Places, before: int, least: float) -> Mask:
@@ -172,8 +179,9 @@ def _judge(case: Case, column: ColumnRule, value: _Value, apart: Mask) -> list[B
     share, known = found / groups.sizes, value.before / rows
     enough = apart & (share >= value.least[1])
     chance = log_excess(found, groups.sizes, value.before, rows)
+    fails = known < _RARE and not value.ordinary
     at = Judgement(
-        fails=enough if known < _RARE else np.zeros_like(enough),
+        fails=enough if fails else np.zeros_like(enough),
         warns=apart if known < _RARE else enough,
         significant=chance <= case.log_alpha(groups),
         size=share,
@@ -235,6 +243,16 @@ def _apart(column: ColumnRule, value: float, known: Floats) -> bool:
     ends = np.flatnonzero(np.append(np.diff(others) != 0, np.True_))
     as_common = int((np.diff(ends, prepend=-1) >= count / 2).sum())
     return count >= _MORE * max(expected, 1.0) and as_common <= 1
+
+
+def _is_code(column: ColumnRule) -> bool:
+    """Tell whether a column has small whole numbers alone: days of the week, months, passengers.
+
+    There 0 is a value like the others. That a short reference does not have it, as one without a
+    Monday, says little.
+    """
+    numbers = [n for n in (column.least, *column.quantiles, column.most) if n is not None]
+    return all(0 <= n <= _CODES and n == int(n) for n in numbers)
 
 
 def _rows(column: ColumnRule, value: float | str) -> int:
