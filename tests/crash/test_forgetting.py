@@ -173,12 +173,34 @@ def test_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             shutil.rmtree(home)
 
 
-def _prune(home: Path, steps: Steps, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Remove all old rows, so that it may die."""
+def _prune(home: Path, steps: Steps, monkeypatch: pytest.MonkeyPatch, needed: int = 0) -> None:
+    """Remove all old rows but so many of the first, so that it may die."""
+    parts = (RowRange(start=0, stop=needed),) if needed else ()
     with local_store(home) as store, monkeypatch.context() as patch:
-        for where, name in ((RowTable, "drop_before"), (Catalog, "write"), (RowTable, "vacuum")):
-            patch.setattr(where, name, steps.counted(getattr(where, name)))
-        store.prune(Keeping(now=START, rows=0))
+        for name in ("drop_before", "drop", "vacuum"):
+            patch.setattr(RowTable, name, steps.counted(getattr(RowTable, name)))
+        patch.setattr(Catalog, "write", steps.counted(Catalog.write))
+        store.prune(Keeping(now=START, rows=0, needed=parts))
+
+
+def test_every_step_of_pruning_beside_needed_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever step it dies at while files are written anew, the rows that are needed stay."""
+    steps, kept = Steps(None, after=False), 7
+    _prune(_copied(tmp_path / "whole"), steps, monkeypatch, kept)
+    for at in range(1, steps.count + 1):
+        for after in (False, True):
+            home = _copied(tmp_path / f"{at}-{after}")
+            with pytest.raises(Crash):
+                _prune(home, Steps(at, after=after), monkeypatch, kept)
+            with local_store(home) as store:
+                assert len(_labelled_ids(store)) in (kept, 79)
+            _prune(home, Steps(None, after=False), monkeypatch, kept)
+            with local_store(home) as store:
+                assert len(_labelled_ids(store)) == kept
+                assert not store.predictions(ids_of(60, 80))
+                assert list(store.verify()) == []
 
 
 def test_every_step_of_pruning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,9 @@ APPEND = st.tuples(
     st.sets(st.sampled_from(COLUMNS)),
 )
 ERASE = st.tuples(st.just("erase"), st.lists(st.integers(-2, 80), max_size=8), st.none())
-RANGE_ERASE = st.tuples(st.just("erase range"), st.integers(0, 60), st.integers(0, 30))
+RANGE_ERASE = st.tuples(
+    st.sampled_from(["erase range", "drop range"]), st.integers(0, 60), st.integers(0, 30)
+)
 COMPACT = st.tuples(st.just("compact"), st.sampled_from([2, 10, 40, 1000]), st.none())
 DROP = st.tuples(
     st.just("drop"), st.integers(0, 60), st.tuples(st.integers(0, 60), st.integers(0, 5))
@@ -98,10 +100,12 @@ def step(table: RowTable, oracle: Oracle, what: str, one: Any, two: Any) -> RowT
         case "again":
             if oracle.last is not None:
                 table.append(oracle.last[0], seq=oracle.last[1])
-        case "erase" | "erase range":
+        case "erase" | "erase range" | "drop range":
             wanted = one if what == "erase" else list(range(one, one + two))
             there = {number for number in wanted if number in oracle.rows}
-            assert table.erase(np.array(wanted, dtype=np.int64)) == len(there)
+            numbers = np.array(wanted, dtype=np.int64)
+            gone = table.drop(numbers, now=LATER) if "drop" in what else table.erase(numbers)
+            assert gone == len(there)
             oracle.rows = {n: row for n, row in oracle.rows.items() if n not in there}
         case "compact":
             before = table.read()

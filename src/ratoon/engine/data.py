@@ -199,8 +199,9 @@ class Data:
     ) -> int:
         """Remove old rows from the history; return how many predictions and rows went.
 
-        Rows older than `age` go, and the oldest ones beyond `rows`; whole files at a time. What a
-        version was trained on stays, and so does what the loop still looks at. A `dry_run` tells
+        Rows older than `age` go, and the oldest ones beyond `rows`. What a version was trained on
+        stays, and so does what the loop still looks at; a file less than a quarter of which may go
+        stays whole. A `dry_run` tells
         how many would go, and removes nothing.
         """
         if rows is not None:

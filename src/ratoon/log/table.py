@@ -322,6 +322,18 @@ class RowTable:
             self._known, erased = self._changes.erase(state, wanted)
             return erased
 
+    def drop(self, rows: NDArray[np.int64], *, now: datetime) -> int:
+        """Remove rows, and return how many of them there were.
+
+        The files that hold them are written anew without them; the old ones stay on the storage,
+        for those who read an older version, until `vacuum`.
+        """
+        wanted = np.unique(np.asarray(rows, dtype=np.int64))
+        with self._changing() as state:
+            removed_ms = round(now.timestamp() * 1000)
+            self._known, dropped = self._changes.drop(state, wanted, removed_ms)
+            return dropped
+
     def drop_before(self, row: int, *, keep: Sequence[tuple[int, int]] = (), now: datetime) -> int:
         """Remove the files all of whose rows come before `row`, and return how many rows went.
 

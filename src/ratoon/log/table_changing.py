@@ -52,12 +52,7 @@ class Changes:
 
     def erase(self, state: TableState, rows: NDArray[np.int64]) -> tuple[TableState, int]:
         """Erase rows, which ascend; return how many there were."""
-        places: list[int] = np.unique(state.files.places(rows)).tolist()
-        files = (state.files.files[place] for place in places if place >= 0)
-        old = tuple(file for file in files if self._has_any(file, rows))
-        written = self.write_all(
-            state.schema, (self._without(file, rows, state.schema) for file in old)
-        )
+        old, written = self._rewritten(state, rows)
         names = [file.name for file in old] + vacuuming.touching(self.storage, state, rows)
         try:
             vacuuming.plan_erasure(self.storage, names)
@@ -68,8 +63,18 @@ class Changes:
             state = self.commit(state, written, Change(removed=old), state.schema)
         vacuuming.finish_erasure(self.storage, state)
         self.groups.forget(names)
-        erased = sum(file.rows for file in old) - sum(new.file.rows for new in written)
-        return state, erased
+        return state, _fewer(old, written)
+
+    def drop(
+        self, state: TableState, rows: NDArray[np.int64], removed_ms: int
+    ) -> tuple[TableState, int]:
+        """Remove rows, which ascend, from this version on; return how many there were."""
+        old, written = self._rewritten(state, rows)
+        if old:
+            change = Change(removed=old, removed_ms=removed_ms)
+            state = self.commit(state, written, change, state.schema)
+            self.groups.forget([file.name for file in old])
+        return state, _fewer(old, written)
 
     def write_all(self, schema: pa.Schema, contents: Iterable[Iterable[pa.Table]]) -> list[Written]:
         """Write a file for each of the contents that has rows."""
@@ -119,6 +124,16 @@ class Changes:
         vacuuming.finish_erasure(self.storage, state)
         vacuuming.drop_orphans(self.storage, state)
 
+    def _rewritten(
+        self, state: TableState, rows: NDArray[np.int64]
+    ) -> tuple[tuple[DataFile, ...], list[Written]]:
+        """Return the files that hold any of the rows, and those that are to take their place."""
+        places: list[int] = np.unique(state.files.places(rows)).tolist()
+        files = (state.files.files[place] for place in places if place >= 0)
+        old = tuple(file for file in files if self._has_any(file, rows))
+        contents = (self._without(file, rows, state.schema) for file in old)
+        return old, self.write_all(state.schema, contents)
+
     def _has_any(self, file: DataFile, rows: NDArray[np.int64]) -> bool:
         if file.dense:
             return True
@@ -139,6 +154,11 @@ def discard(written: Iterable[Written]) -> None:
     """Delete files that never got their names."""
     for new in written:
         new.aside.unlink(missing_ok=True)
+
+
+def _fewer(old: Sequence[DataFile], written: Sequence[Written]) -> int:
+    """Return how many rows are gone."""
+    return sum(file.rows for file in old) - sum(new.file.rows for new in written)
 
 
 def _folder(written: Sequence[Written]) -> Any:

@@ -100,8 +100,8 @@ class Forgotten:
 class Keeping:
     """What of the rows is kept.
 
-    Rows older than `age` go, and the oldest ones beyond `rows`; whole files at a time, so that some
-    stay for longer. What `needed` names stays in any case.
+    Rows older than `age` go, and the oldest ones beyond `rows`. What `needed` names stays in any
+    case, and rows may stay for longer that lie among many of those in a file.
     """
 
     now: datetime
@@ -235,7 +235,7 @@ class Store(Protocol):
     def prune(self, keeping: Keeping, /) -> int:
         """Remove old rows but for those needed; return how many predictions and rows went.
 
-        A store may keep more than it is asked to: it removes whole files.
+        A store may keep more than it is asked to, where little of a file goes.
         """
         ...
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from ratoon.windows.pins import ranges
 
 _GRACE = timedelta(days=1)  # for those who read an older version of a table
 _ROWS = 100_000  # looked at at once
+_WORTH = 0.25  # share of a file's rows that must go for the others to be written anew
 Span = tuple[int, int]
 Stays = Callable[[Mapping[str, Any], Marks], bool]
 
@@ -29,22 +31,35 @@ def prune(shelves: Shelves, catalog: Catalog, keeping: Keeping) -> int:
     """
     cut = _cut(shelves, keeping)
     rows, labels = _needed(catalog, keeping.needed)
-    table = shelves.tables["predictions"]
-    gone = _dropped(table, cut.rows, _spans(rows))
+    table, keep = shelves.tables["predictions"], _spans(rows)
+    gone = _going(table, cut.rows, keep)
     if keeping.dry:
-        return sum(stop - start for start, stop in gone)
-    for span in gone:
+        return sum(_count(table, span) for spans in gone for span in spans)
+    for span in (span for spans in gone for span in spans):
         for part in table.scan(*span, columns=["id"]):
             ids: list[Any] = part.column("id").to_pylist()
             catalog.erase(ids, part.column("row").to_numpy())
     catalog.flush(shelves.marks().entries)  # before a file goes, lest a row be known that is gone
-    count = table.drop_before(cut.rows, keep=_spans(rows), now=keeping.now)
+    count = _drop(table, cut.rows, keep, keeping.now)
     told = shelves.tables["labels"]
     still = np.concatenate([labels, *_of_rows_that_stay(told, catalog, cut.labels)])
-    told.drop_before(cut.labels, keep=_spans(still), now=keeping.now)
+    _drop(told, cut.labels, _spans(still), keeping.now)
     for each in shelves.tables.values():
         each.vacuum(older_than=_GRACE, now=keeping.now)
     return count
+
+
+def _drop(table: RowTable, cut: int, keep: Sequence[Span], now: datetime) -> int:
+    """Remove the rows before `cut` that go, whole files first; return how many there were."""
+    count = table.drop_before(cut, keep=keep, now=now)
+    for spans in _going(table, cut, keep):
+        rows = np.concatenate([np.arange(*span, dtype=np.int64) for span in spans])
+        count += table.drop(rows, now=now)
+    return count
+
+
+def _count(table: RowTable, span: Span) -> int:
+    return sum(part.num_rows for part in table.scan(*span, columns=["id"]))
 
 
 def _cut(shelves: Shelves, keeping: Keeping) -> Marks:
@@ -85,14 +100,30 @@ def _spans(numbers: Numbers) -> list[Span]:
     return [(part.start, part.stop) for part in ranges(np.unique(numbers))]
 
 
-def _dropped(table: RowTable, cut: int, keep: Sequence[Span]) -> list[Span]:
-    """Return the rows of the files that `RowTable.drop_before` removes."""
-    old = [file for file in table.files if file.last < cut]
-    return [
-        (file.first, file.last + 1)
-        for file in old
-        if not any(start <= file.last and file.first < stop for start, stop in keep)
-    ]
+def _going(table: RowTable, cut: int, keep: Sequence[Span]) -> list[list[Span]]:
+    """Return the rows before `cut` that go, by file: all but those to keep, where many do."""
+    found: list[list[Span]] = []
+    stops = [stop for _, stop in keep]
+    for file in table.files:
+        near = keep[bisect_right(stops, file.first) :]
+        free = _between((file.first, min(file.last + 1, cut)), near)
+        if free and sum(stop - start for start, stop in free) >= _WORTH * file.rows:
+            found.append(free)
+    return found
+
+
+def _between(span: Span, keep: Sequence[Span]) -> list[Span]:
+    """Return the parts of a span that no span of `keep`, which ascend, covers."""
+    at, found = span[0], list[Span]()
+    for start, stop in keep:
+        if start >= span[1]:
+            break
+        if start > at:
+            found.append((at, start))
+        at = max(at, stop)
+    if at < span[1]:
+        found.append((at, span[1]))
+    return found
 
 
 def _of_rows_that_stay(told: RowTable, catalog: Catalog, cut: int) -> Iterator[Numbers]:

@@ -33,9 +33,9 @@ def prune(
 ) -> None:
     """Remove old rows, but never what is still needed.
 
-    Whole files go at a time. What a version was trained on stays, and so does what the loop still
-    looks at; with rows that must stay a file keeps others too. Predictions go with their labels. No
-    other process may run the loop meanwhile; --dry-run only looks.
+    What a version was trained on stays, and so does what the loop still looks at. A file less than
+    a quarter of which may go stays whole. Predictions go with their labels. No other process may
+    run the loop meanwhile; --dry-run only looks.
 
     Example:
         ratoon data prune fraud --age 400d --dry-run
@@ -60,8 +60,8 @@ def prune(
 
 
 _NOTHING = (
-    "All rows are new enough, or stand in files with rows that are needed: what versions were "
-    "trained on, and what the loop still looks at."
+    "All rows are new enough, or needed: what versions were trained on, and what the loop still "
+    "looks at; or few among many that are."
 )
 
 
