@@ -6,16 +6,27 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from ratoon.cli.common import Common
 from ratoon.cli.opening import loop_at, opened
+from ratoon.cli.progress import bars_of
 
 if TYPE_CHECKING:
     from ratoon.engine import History, Loop
     from ratoon.engine.replay import Progress
+
+LogPath: TypeAlias = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="LOG",
+        help="A .parquet, .csv or .arrow file, or a folder with data.parquet and meta.json.  "
+        "[default: what the loop itself has recorded]",
+    ),
+]
+"""The log that a command reads."""
 
 MODELS = ("trees", "linear")
 """Models for a log that comes without a loop."""
@@ -86,29 +97,10 @@ def subject(subject: str, log: Path | None, reading: Log, common: Common) -> tup
 @contextmanager
 def progress_of(policies: Sequence[str]) -> Generator[Progress | None]:
     """Show on stderr how far each policy is and the time left, where there is a terminal."""
-    from rich.console import Console  # noqa: PLC0415 - slow to import
-    from rich.progress import (  # noqa: PLC0415
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield None
-        return
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=20),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bars:
+    with bars_of() as bars:
+        if bars is None:
+            yield None
+            return
         tasks = {name: bars.add_task(name, total=None, start=False) for name in policies}
 
         def show(name: str, done: int, of: int) -> None:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 def _unseen(done: int, of: int | None = None) -> None:
@@ -25,29 +29,10 @@ def moving(
     Returns:
         A function to be told how much is done, and if that is known by then, of how much.
     """
-    from rich.console import Console  # noqa: PLC0415 - slow to import
-    from rich.progress import (  # noqa: PLC0415
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _unseen
-        return
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=20),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bars:
+    with bars_of() as bars:
+        if bars is None:
+            yield _unseen
+            return
         task = bars.add_task(text, total=None if total is None else total())
 
         def moved(done: int, of: int | None = None) -> None:
@@ -57,3 +42,25 @@ def moving(
                 bars.update(task, total=of)
 
         yield moved
+
+
+@contextmanager
+def bars_of() -> Generator[Progress | None]:
+    """Show bars on stderr, each with the time that is left; None where there is no terminal."""
+    from rich import progress  # noqa: PLC0415 - slow to import
+    from rich.console import Console  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(bar_width=20),
+        progress.TaskProgressColumn(),
+        progress.TimeElapsedColumn(),
+        progress.TextColumn("left"),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=console, transient=True) as bars:
+        yield bars

@@ -11,7 +11,7 @@ import typer
 
 from ratoon.cli import decisions, showing
 from ratoon.cli.common import Common
-from ratoon.cli.histories import Log, progress_of, subject
+from ratoon.cli.histories import Log, LogPath, progress_of, subject
 from ratoon.cli.opening import aside
 from ratoon.cli.showing import Column
 from ratoon.core.errors import SettingInvalid
@@ -54,14 +54,7 @@ def replay(
             metavar="MODULE:LOOP", help="The loop's definition; or LOG alone, for a usual model."
         ),
     ],
-    log: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="LOG",
-            help="A .parquet, .csv or .arrow file, or a folder with data.parquet and meta.json.  "
-            "[default: what the loop itself has recorded]",
-        ),
-    ] = None,
+    log: LogPath = None,
     *,
     trying: Trying,
     reading: Log,

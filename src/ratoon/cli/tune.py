@@ -12,7 +12,7 @@ import typer
 
 from ratoon.cli import showing
 from ratoon.cli.common import Common
-from ratoon.cli.histories import Log, subject
+from ratoon.cli.histories import Log, LogPath, subject
 from ratoon.cli.opening import aside
 from ratoon.cli.progress import moving
 from ratoon.cli.showing import Column
@@ -75,14 +75,7 @@ def tune(
             metavar="MODULE:LOOP", help="The loop's definition; or LOG alone, for a usual model."
         ),
     ],
-    log: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="LOG",
-            help="A .parquet, .csv or .arrow file, or a folder with data.parquet and meta.json.  "
-            "[default: what the loop itself has recorded]",
-        ),
-    ] = None,
+    log: LogPath = None,
     *,
     retrain_cost: Annotated[
         float, typer.Option(metavar="COST", help="What a fit costs, in summed losses.")
